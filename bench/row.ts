@@ -1,0 +1,20 @@
+/** One line of the table: `ratio` compares with `against` (what the bare primitives give, in the same run). */
+export interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly ratio: number | null;
+  readonly against: string | null;
+}
+
+/** What a run is asked for on the command line. */
+export interface BenchOptions {
+  /** Also the sizes that take minutes (1M entries). */
+  readonly large: boolean;
+}
+
+/** Measures a few rows that share a set-up. `names` lists every row it may give, for `--only`. */
+export interface Bench {
+  readonly names: readonly string[];
+  run(options: BenchOptions): Promise<Row[]>;
+}

@@ -1,0 +1,111 @@
+import { compareBytes } from './bytes.ts';
+import { type CborMap, type CborValue, decodeCbor, encodeCbor, SIGN1_TAG, Tagged } from './cbor.ts';
+import type { Crypto } from './crypto/port.ts';
+import { SealwireError } from './errors.ts';
+
+/** Header labels and algorithms that our structures use (IANA COSE registry). */
+export const COSE = {
+  alg: 1,
+  contentType: 3,
+  keyId: 4,
+  cwtClaims: 15,
+  x5chain: 33,
+  x5t: 34,
+  verifiableDataStructure: 395,
+  proofs: 396,
+  /** Private use: our own parameters, as an array. */
+  sealwire: -65537,
+  algEs256: -7,
+  algHmac256: 5,
+} as const;
+
+const EMPTY = new Uint8Array(0);
+
+/** A COSE_Sign1 (RFC 9052, section 4.2) as it lies on the wire; `payload` is null when detached. */
+export interface Sign1 {
+  /** The encoded protected header map. */
+  readonly protectedBytes: Uint8Array;
+  readonly unprotected: CborMap;
+  readonly payload: Uint8Array | null;
+  readonly signature: Uint8Array;
+}
+
+/** The bytes that an ES256 signature covers (RFC 9052, section 4.4): Sig_structure with context "Signature1". */
+export function sign1ToBeSigned(
+  protectedBytes: Uint8Array,
+  payload: Uint8Array,
+  externalAad: Uint8Array = EMPTY,
+): Uint8Array {
+  return encodeCbor(['Signature1', protectedBytes, externalAad, payload]);
+}
+
+/** Encodes a COSE_Sign1 with tag 18. */
+export function encodeSign1(message: Sign1): Uint8Array {
+  return encodeCbor(
+    new Tagged(SIGN1_TAG, [message.protectedBytes, message.unprotected, message.payload, message.signature]),
+  );
+}
+
+/** Decodes a tagged COSE_Sign1; throws `malformed` for anything else. The signature is not checked here. */
+export function decodeSign1(data: Uint8Array): Sign1 {
+  return toSign1(decodeCbor(data));
+}
+
+/** Reads a COSE_Sign1 from a decoded item; throws `malformed`. */
+export function toSign1(item: CborValue): Sign1 {
+  if (!(item instanceof Tagged) || item.tag !== SIGN1_TAG) throw notCose('tag 18 is missing');
+  const fields: unknown = item.value;
+  if (!Array.isArray(fields) || fields.length !== 4) throw notCose('a COSE_Sign1 has four fields');
+  const [protectedBytes, unprotected, payload, signature] = fields as CborValue[];
+  if (!(protectedBytes instanceof Uint8Array)) throw notCose('the protected header is not a byte string');
+  if (!(unprotected instanceof Map)) throw notCose('the unprotected header is not a map');
+  if (payload !== null && !(payload instanceof Uint8Array)) throw notCose('the payload is not a byte string');
+  if (!(signature instanceof Uint8Array)) throw notCose('the signature is not a byte string');
+  return { protectedBytes, unprotected, payload: payload ?? null, signature };
+}
+
+/** Decodes a protected header into its map; throws `malformed`. An empty header is an empty byte string. */
+export function decodeProtected(protectedBytes: Uint8Array): CborMap {
+  if (protectedBytes.length === 0) return new Map();
+  const header = decodeCbor(protectedBytes);
+  if (!(header instanceof Map) || header.size === 0) throw notCose('the protected header is not a map');
+  return header;
+}
+
+/** A COSE_Mac0 (RFC 9052, section 6.2) with algorithm HMAC 256/256 and nothing unprotected. */
+export interface Mac0 {
+  readonly payload: Uint8Array;
+  readonly tag: Uint8Array;
+}
+
+/** `<<{1: 5}>>`: the protected header of every Mac0 of ours. */
+const MAC0_PROTECTED: Uint8Array = encodeCbor(new Map([[COSE.alg, COSE.algHmac256]]));
+
+/** The HMAC over MAC_structure with context "MAC0" (RFC 9052, section 6.3), 32 bytes. */
+export function mac0Tag(crypto: Crypto, key: Uint8Array, payload: Uint8Array, externalAad: Uint8Array): Uint8Array {
+  return crypto.hmac(key, encodeCbor(['MAC0', MAC0_PROTECTED, externalAad, payload]));
+}
+
+/** Encodes an untagged COSE_Mac0. */
+export function encodeMac0(mac0: Mac0): Uint8Array {
+  return encodeCbor([MAC0_PROTECTED, new Map(), mac0.payload, mac0.tag]);
+}
+
+/** Decodes an untagged COSE_Mac0 with HMAC 256/256 and a 32-byte tag; throws `malformed`. The tag is not checked here. */
+export function decodeMac0(data: Uint8Array): Mac0 {
+  const fields = decodeCbor(data);
+  if (!Array.isArray(fields) || fields.length !== 4) throw notCose('a COSE_Mac0 has four fields');
+  const [protectedBytes, unprotected, payload, tag] = fields as CborValue[];
+  if (!(protectedBytes instanceof Uint8Array) || compareBytes(protectedBytes, MAC0_PROTECTED) !== 0) {
+    throw notCose('the MAC algorithm is not HMAC 256/256');
+  }
+  if (!(unprotected instanceof Map) || unprotected.size !== 0) throw notCose('a Mac0 has nothing unprotected');
+  if (!(payload instanceof Uint8Array) || !(tag instanceof Uint8Array) || tag.length !== 32) {
+    throw notCose('a Mac0 holds a payload and a tag of 32 bytes');
+  }
+  return { payload, tag };
+}
+
+function notCose(why: string): SealwireError {
+  return new SealwireError('malformed', `Not the COSE structure expected here: ${why}.`);
+}

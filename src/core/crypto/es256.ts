@@ -1,0 +1,26 @@
+import { compareBytes, hexToBytes } from '../bytes.ts';
+
+const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const HALF_ORDER = hexToBytes('7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8');
+
+/** Length of an ES256 signature, r ‖ s (RFC 7518, section 3.4). */
+export const SIGNATURE_BYTES = 64;
+
+/** True where s is at most half the group order: of the two signatures (r, s) and (r, n−s) only one has it. */
+export function isLowS(signature: Uint8Array): boolean {
+  return signature.length === SIGNATURE_BYTES && compareBytes(signature.subarray(32), HALF_ORDER) <= 0;
+}
+
+/** The same signature with low s. Verifies exactly where the given one does. */
+export function toLowS(signature: Uint8Array): Uint8Array {
+  if (isLowS(signature)) return signature;
+  const out = signature.slice();
+  let s = 0n;
+  for (const byte of signature.subarray(32)) s = (s << 8n) | BigInt(byte);
+  let rest = ORDER - s;
+  for (let i = SIGNATURE_BYTES - 1; i >= 32; i--) {
+    out[i] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
+  return out;
+}

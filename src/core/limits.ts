@@ -1,0 +1,36 @@
+/**
+ * The protocol's constants, which every implementation shares, and the bounds that this one sets for itself.
+ * Units last in names.
+ */
+
+/** Protocol version in labels and exporter contexts. */
+export const PROTOCOL_VERSION = 1;
+
+/** A frame on any transport (DESIGN: frames ≤ 128 KiB). */
+export const FRAME_BYTES_MAX: number = 128 * 1024;
+/** Room that a frame's label and framing may take from {@link FRAME_BYTES_MAX}. */
+export const LABEL_BYTES_MAX = 2048;
+/** A handshake message; a chain of a few certificates fits. */
+export const HANDSHAKE_BYTES_MAX: number = 16 * 1024;
+/** Messages in one frame. */
+export const BATCH_MAX = 1024;
+/** How far one verified frame may jump ahead of its ratchet. */
+export const SKIP_MAX = 2000;
+/** Nesting of any CBOR item we accept. */
+export const CBOR_DEPTH_MAX = 16;
+
+/** Tuning, not protocol: each may be overridden where it is used. */
+export const TUNING = {
+  handshakeTimeoutMs: 10_000,
+  connectTimeoutMs: 10_000,
+  idleWriteTimeoutMs: 30_000,
+  closeTimeoutMs: 5_000,
+  gapWaitMs: 30_000,
+  receiptDelayMs: 100,
+  receiptFrames: 256,
+  heldMessagesMax: 4096,
+  sendQueueMessagesMax: 16_384,
+  receiveQueueMessagesMax: 16_384,
+  halfOpenMax: 64,
+  blockEntriesMax: 1024,
+} as const;
