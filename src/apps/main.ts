@@ -1,6 +1,7 @@
+import { registerIdentity } from './identity-commands.ts';
 import { type Family, runProgram } from './program.ts';
 
 /** The command families, in the order in which `--help` shows them. */
-const families: readonly Family[] = [];
+const families: readonly Family[] = [registerIdentity];
 
 await runProgram(process.argv.slice(2), families);

@@ -36,6 +36,8 @@ export interface Certificate extends CertificateExtensions {
   readonly subject: Uint8Array;
   /** The issuer's raw DER Name. */
   readonly issuer: Uint8Array;
+  /** The issuer's one CN, for people. */
+  readonly issuerName: string | undefined;
   readonly notBeforeMs: number;
   /** The last millisecond of validity's second; 9999-12-31 stands for no end (RFC 5280, section 4.1.2.5). */
   readonly notAfterMs: number;
@@ -103,9 +105,9 @@ function readToBeSigned(reader: DerReader): ToBeSigned {
   const publicKey = readPublicKey(reader.element(TAG.sequence).whole);
   const extensions = readExtensions(version === 3 && reader.nextTag === 0xa3 ? reader.enter(0xa3) : undefined);
   reader.end();
-  readName(issuer);
+  const issuerName = readName(issuer);
   const commonName = readName(subject);
-  return { serial, issuer, notBeforeMs, notAfterMs, subject, publicKey, commonName, ...extensions };
+  return { serial, issuer, issuerName, notBeforeMs, notAfterMs, subject, publicKey, commonName, ...extensions };
 }
 
 function readVersion(reader: DerReader): 1 | 3 {
