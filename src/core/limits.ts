@@ -25,6 +25,12 @@ export const TUNING = {
   connectTimeoutMs: 10_000,
   idleWriteTimeoutMs: 30_000,
   closeTimeoutMs: 5_000,
+  /** How long a unit that has begun to arrive may take to its end. */
+  unitTimeoutMs: 15_000,
+  /** Whole units that a connection holds for a slow reader before it stops reading. */
+  receiveBufferBytesMax: 262_144,
+  /** Connections a listener has open at once. */
+  connectionsMax: 256,
   gapWaitMs: 30_000,
   receiptDelayMs: 100,
   receiptFrames: 256,
