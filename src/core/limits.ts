@@ -25,9 +25,18 @@ export const TUNING = {
   connectTimeoutMs: 10_000,
   idleWriteTimeoutMs: 30_000,
   closeTimeoutMs: 5_000,
+  /** How long a unit that has begun to arrive may take to its end. */
+  unitTimeoutMs: 15_000,
+  /** Whole units that a connection holds for a slow reader before it stops reading. */
+  receiveBufferBytesMax: 262_144,
+  /** Connections a listener has open at once. */
+  connectionsMax: 256,
   gapWaitMs: 30_000,
   receiptDelayMs: 100,
   receiptFrames: 256,
+  batchMax: 1024,
+  windowFramesMax: 1024,
+  windowBytesMax: 8 * 1024 * 1024,
   heldMessagesMax: 4096,
   sendQueueMessagesMax: 16_384,
   receiveQueueMessagesMax: 16_384,
