@@ -34,7 +34,9 @@ export interface DecodeBounds {
 
 /** The one deterministic encoding of `value` (RFC 8949, section 4.2.1). */
 export function encodeCbor(value: CborValue): Uint8Array {
-  return encode(value, rfc8949EncodeOptions);
+  const bytes = encode(value, rfc8949EncodeOptions);
+  // Under Node, cborg gives long items as Buffers, whose methods differ from those of a Uint8Array.
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Decodes exactly one item, in its one deterministic encoding; throws `malformed` or `too-large`. */

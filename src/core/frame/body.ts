@@ -1,9 +1,12 @@
 import { concatBytes } from '../bytes.ts';
 import { type CborValue, decodeCborSequence, encodeCbor } from '../cbor.ts';
+import { CborWriter } from '../cbor-writer.ts';
 import { SealwireError } from '../errors.ts';
 import { BATCH_MAX, FRAME_BYTES_MAX } from '../limits.ts';
 
 const STREAM_BYTES = 8;
+/** About what a message adds to its payload. */
+const MESSAGE_HEAD_BYTES = 64;
 
 /** One message as it lies in a body. */
 export interface BodyMessage {
@@ -20,7 +23,11 @@ export interface BodyMessage {
 
 /** Encodes one message: an array of five. */
 export function encodeMessage(message: BodyMessage): Uint8Array {
-  return encodeCbor([message.stream, message.n, message.timeMs, message.contentType, message.payload]);
+  const { stream, n, timeMs, contentType, payload } = message;
+  const writer = new CborWriter(payload.length + MESSAGE_HEAD_BYTES).array(5).bytes(stream).int(n).int(timeMs);
+  if (typeof contentType === 'string') writer.text(contentType);
+  else writer.int(contentType);
+  return writer.bytes(payload).finish();
 }
 
 /**

@@ -1,10 +1,9 @@
-import { concatBytes } from '../bytes.ts';
-import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
+import { type CborValue, decodeCbor } from '../cbor.ts';
+import { CborWriter } from '../cbor-writer.ts';
 import { SealwireError } from '../errors.ts';
 import { FRAME_BYTES_MAX } from '../limits.ts';
 import { isOpenKind, type Label, labelFromItem } from './label.ts';
 
-const ARRAY_OF_TWO = Uint8Array.of(0x82);
 const NO_BODY = new Uint8Array(0);
 
 /** A frame as it was read: form checked, nothing believed. */
@@ -16,7 +15,8 @@ export interface Frame {
 
 /** Encodes a frame, `[label, body]`; the body of an open kind is the empty byte string. */
 export function joinFrame(label: Uint8Array, body: Uint8Array | null): Uint8Array {
-  return concatBytes(ARRAY_OF_TWO, label, encodeCbor(body ?? NO_BODY));
+  const content = body ?? NO_BODY;
+  return new CborWriter(label.length + content.length + 8).array(2).raw(label).bytes(content).finish();
 }
 
 /** Decodes a frame strictly; throws `malformed`, `too-large` or `unsupported`. */

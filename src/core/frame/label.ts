@@ -1,4 +1,5 @@
-import { type CborMap, type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
+import { type CborMap, type CborValue, decodeCbor } from '../cbor.ts';
+import { CborWriter } from '../cbor-writer.ts';
 import {
   COSE,
   decodeMac0,
@@ -91,33 +92,33 @@ function subjectToTopic(subject: string): string {
 
 /** The protected header of a label: the bytes that signature, HMAC and key derivation are all bound to. */
 export function encodeLabelHeader(header: LabelHeader): Uint8Array {
-  const claims = new Map<number, CborValue>([
-    [CLAIM.issuer, header.rosterName],
-    [CLAIM.subject, topicToSubject(header.topic)],
-    [CLAIM.issuedAt, header.issuedAtS],
-    [CLAIM.tokenId, header.tokenId],
-  ]);
-  if (header.expiresAtS !== null) claims.set(CLAIM.expires, header.expiresAtS);
-  return encodeCbor(
-    new Map<number, CborValue>([
-      [COSE.alg, COSE.algEs256],
-      [COSE.contentType, CONTENT_TYPE_MAC0],
-      [COSE.keyId, header.senderId],
-      [COSE.cwtClaims, claims],
-      [
-        COSE.sealwire,
-        [
-          header.kind,
-          PROTOCOL_VERSION,
-          header.channel,
-          header.ratchetId,
-          header.seq,
-          header.roster && [header.roster.version, header.roster.hash],
-          header.head && [header.head.treeSize, header.head.root],
-        ],
-      ],
-    ]),
-  );
+  const writer = new CborWriter().map(5);
+  writer.int(COSE.alg).int(COSE.algEs256);
+  writer.int(COSE.contentType).int(CONTENT_TYPE_MAC0);
+  writer.int(COSE.keyId).bytes(header.senderId);
+  writeClaims(writer.int(COSE.cwtClaims), header);
+  writeOwnHeader(writer.int(COSE.sealwire), header);
+  return writer.finish();
+}
+
+function writeClaims(writer: CborWriter, header: LabelHeader): void {
+  writer.map(header.expiresAtS === null ? 4 : 5);
+  writer.int(CLAIM.issuer).text(header.rosterName);
+  writer.int(CLAIM.subject).text(topicToSubject(header.topic));
+  if (header.expiresAtS !== null) writer.int(CLAIM.expires).int(header.expiresAtS);
+  writer.int(CLAIM.issuedAt).int(header.issuedAtS);
+  writer.int(CLAIM.tokenId).bytes(header.tokenId);
+}
+
+function writeOwnHeader(writer: CborWriter, { kind, channel, ratchetId, seq, roster, head }: LabelHeader): void {
+  writer.array(7).int(kind).int(PROTOCOL_VERSION);
+  if (channel === null) writer.null();
+  else writer.text(channel);
+  writer.bytes(ratchetId).int(seq);
+  if (roster === null) writer.null();
+  else writer.array(2).int(roster.version).bytes(roster.hash);
+  if (head === null) writer.null();
+  else writer.array(2).int(head.treeSize).bytes(head.root);
 }
 
 /** What the sender signs: the label's Sig_structure over header and Mac0. */
