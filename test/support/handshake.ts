@@ -1,4 +1,6 @@
-import { bytesToHex } from '../../src/core/bytes.ts';
+import { p256 } from '@noble/curves/nist.js';
+import { bytesToHex, utf8ToBytes } from '../../src/core/bytes.ts';
+import { nobleCrypto, nobleVerifier } from '../../src/core/crypto/noble.ts';
 import type { Crypto } from '../../src/core/crypto/port.ts';
 import type { Credential } from '../../src/core/handshake/credential.ts';
 import type { Established } from '../../src/core/handshake/established.ts';
@@ -8,9 +10,12 @@ import {
   type WaitingForMessage2,
   type WaitingForMessage4,
 } from '../../src/core/handshake/initiator.ts';
-import type { HandshakeOptions } from '../../src/core/handshake/own.ts';
+import { type HandshakeOptions, presentChain } from '../../src/core/handshake/own.ts';
 import type { PeerClaim, PeerFinding } from '../../src/core/handshake/peer.ts';
 import { type Finished, receiveMessage1, type WaitingForMessage3 } from '../../src/core/handshake/responder.ts';
+import { suite2, suite5 } from '../../src/core/handshake/suites.ts';
+import type { VerifierFactory } from '../../src/core/ports.ts';
+import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
 
 /** One side of a handshake with everything it decides at hand. */
 export interface Party extends HandshakeOptions {
@@ -105,5 +110,55 @@ export function fixedCrypto(
     ...crypto,
     random: () => fixed.random,
     generateEphemeral: () => ({ privateKey: fixed.privateKey, publicX: fixed.publicX }),
+  };
+}
+
+/** A pair of implementations of the primitives and of verifying. */
+export interface Implementation {
+  readonly name: string;
+  readonly crypto: Crypto;
+  readonly verifier: VerifierFactory;
+}
+
+/** The two that are held equal. */
+export const IMPLEMENTATIONS: readonly Implementation[] = [
+  { name: 'node', crypto: nodeCrypto, verifier: nodeVerifier },
+  { name: 'noble', crypto: nobleCrypto, verifier: nobleVerifier },
+];
+
+/** Somebody with a fixed P-256 key; core never looks into a certificate, so any bytes do. */
+export interface Person {
+  readonly name: string;
+  readonly secret: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly certificate: Uint8Array;
+}
+
+/** A person whose key and certificate follow from `number`. */
+export function person(name: string, number: number): Person {
+  const secret = new Uint8Array(32).fill(number);
+  const publicKey = p256.getPublicKey(secret, false);
+  return { name, secret, publicKey, certificate: utf8ToBytes(`certificate of ${name}, number ${number}`) };
+}
+
+/** `self` with suites 5 and 2 (5 only without AES-CCM), expecting `peer` and knowing `others` too. */
+export function partyOf(
+  implementation: Implementation,
+  self: Person,
+  peer: Person,
+  others: readonly Person[] = [],
+): Party {
+  const { crypto, verifier } = implementation;
+  const find = directory([peer, ...others]);
+  return {
+    crypto,
+    suites: implementation.name === 'node' ? [suite5(crypto), suite2(crypto)] : [suite5(crypto)],
+    own: presentChain(self.publicKey, [self.certificate]),
+    sign: (toBeSigned) => p256.sign(toBeSigned, self.secret),
+    verify: (publicKey, toBeVerified, signature) => verifier(publicKey).verify(toBeVerified, signature) === true,
+    find(credential) {
+      const finding = find(credential);
+      return { ...finding, accepted: finding.accepted && bytesToHex(finding.publicKey) === bytesToHex(peer.publicKey) };
+    },
   };
 }
