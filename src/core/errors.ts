@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'certificate-invalid'
   | 'certificate-expired'
   | 'certificate-not-yet-valid'
+  | 'clock-unset'
   | 'identity-mismatch'
   | 'identity-unknown'
   | 'passphrase-required'
