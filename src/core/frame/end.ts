@@ -27,7 +27,8 @@ export function decodeRatchetEnd(content: Uint8Array, seq: number): RatchetEnd {
   if (!Array.isArray(voids) || voids.length > SKIP_MAX) throw malformed('its voids are not a short list');
   const list: number[] = [];
   for (const at of voids as CborValue[]) {
-    if (typeof at !== 'number' || at <= (list.at(-1) ?? -1) || at >= seq) throw malformed('its voids are not ascending');
+    if (typeof at !== 'number' || at <= (list.at(-1) ?? -1) || at >= seq)
+      throw malformed('its voids are not ascending');
     list.push(at);
   }
   return { finalSeq: seq, messages, voids: list };

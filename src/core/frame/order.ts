@@ -6,7 +6,12 @@ export interface Gap {
 
 /** What an {@link StreamOrder} hands on, in this order. */
 export type Ordered<T> =
-  | { readonly type: 'message'; readonly n: number; readonly item: T; /** It comes after its gap was reported. */ readonly late: boolean }
+  | {
+      readonly type: 'message';
+      readonly n: number;
+      readonly item: T /** It comes after its gap was reported. */;
+      readonly late: boolean;
+    }
   | { readonly type: 'gap'; readonly gap: Gap };
 
 /** How many reported gaps are remembered, so that a latecomer is told from a message that was there before. */
