@@ -38,6 +38,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'certificate-invalid': EXIT.refused,
   'certificate-expired': EXIT.refused,
   'certificate-not-yet-valid': EXIT.refused,
+  'clock-unset': EXIT.local,
   'identity-mismatch': EXIT.refused,
   'identity-unknown': EXIT.refused,
   'passphrase-required': EXIT.local,
