@@ -12,6 +12,7 @@ import {
 } from 'node:crypto';
 import { concatBytes, hexToBytes } from '../core/bytes.ts';
 import { SIGNATURE_BYTES, toLowS } from '../core/crypto/es256.ts';
+import { checkHkdfBytes } from '../core/crypto/hkdf.ts';
 import type { AeadName, Crypto } from '../core/crypto/port.ts';
 import { SealwireError } from '../core/errors.ts';
 import type { Signer, Verifier } from '../core/ports.ts';
@@ -19,6 +20,7 @@ import type { Signer, Verifier } from '../core/ports.ts';
 const CURVE = 'prime256v1';
 const ZERO_COUNTER = new Uint8Array(16);
 const COMPRESSED_EVEN = Uint8Array.of(2);
+const UNCOMPRESSED = 4;
 const SPKI_PREFIX = hexToBytes('3059301306072a8648ce3d020106082a8648ce3d030107034200');
 
 // Node's names, and the tag lengths of RFC 9528, section 3.6.
@@ -59,6 +61,7 @@ function hmac(key: Uint8Array, data: Uint8Array): Uint8Array {
 
 // Node offers HKDF only as extract and expand in one.
 function hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+  checkHkdfBytes(length);
   const blocks: Uint8Array[] = [];
   let block: Uint8Array = new Uint8Array(0);
   for (let i = 1; blocks.length * 32 < length; i++) {
@@ -136,6 +139,8 @@ export function nodeSigner(privateKey: KeyObject): Signer {
 export function nodeVerifier(publicKey: Uint8Array): Verifier {
   let key: KeyObject;
   try {
+    // OpenSSL takes the hybrid form too, which would give one key two encodings.
+    if (publicKey[0] !== UNCOMPRESSED) throw new Error(`form ${publicKey[0]}`);
     key = createPublicKey({ key: Buffer.from(concatBytes(SPKI_PREFIX, publicKey)), format: 'der', type: 'spki' });
   } catch (cause) {
     throw new SealwireError('key-invalid', 'A public key is not a point on P-256.', { cause });
