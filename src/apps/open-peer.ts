@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { SealwireError } from '../core/errors.ts';
+import type { SealwireError } from '../core/errors.ts';
 import { formatId } from '../core/identity/id.ts';
-import { anchorsOf, type TrustList } from '../core/identity/trust.ts';
-import type { Signer } from '../core/ports.ts';
+import { anchorsOf } from '../core/identity/trust.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { type Home, loadIdentity, openHome, readTrust } from '../node/home.ts';

@@ -73,6 +73,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'home-exists': EXIT.local,
   'file-unreadable': EXIT.local,
   'file-exposed': EXIT.local,
+  'file-unwritable': EXIT.local,
   usage: EXIT.usage,
   internal: EXIT.internal,
 };
