@@ -44,4 +44,5 @@ export const TUNING = {
   receiveQueueMessagesMax: 16_384,
   halfOpenMax: 64,
   blockEntriesMax: 1024,
+  notaryQueueEntriesMax: 16_384,
 } as const;
