@@ -137,6 +137,9 @@ export class Incoming {
   }
 
   async #applyMessages({ label, content, commit }: OpenedFrame): Promise<void> {
+    if (this.#end && label.seq > this.#end.finalSeq) {
+      throw new SealwireError('malformed', "A message follows its sender's signed end.");
+    }
     const messages = readBody(content);
     const stream = this.#stream ?? messages[0]?.stream;
     if (!stream || messages.some((message) => !equalBytes(message.stream, stream))) {
