@@ -38,7 +38,7 @@ export const TUNING = {
   receiptFrames: 256,
   batchMax: 1024,
   windowFramesMax: 1024,
-  windowBytesMax: 8 * 1024 * 1024,
+  windowBytesMax: 8_388_608,
   heldMessagesMax: 4096,
   sendQueueMessagesMax: 16_384,
   receiveQueueMessagesMax: 16_384,
