@@ -65,7 +65,6 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'ledger-missing': EXIT.local,
   'head-moved': EXIT.notary,
   'clock-behind': EXIT.notary,
-  'clock-unset': EXIT.local,
   'checkpoint-mismatch': EXIT.refused,
   conflict: EXIT.refused,
   'not-admitted': EXIT.notary,
