@@ -1,0 +1,67 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { type AppConsole, createConsole } from './console.ts';
+
+/** What every command family gets beside its own arguments. */
+export interface Context {
+  /** The directory with this identity's files: `--home`, else SEALWIRE_HOME, else `~/.sealwire`; absolute. */
+  readonly home: string;
+  /** True under `--json`: results as JSON on standard output, nothing for people there. */
+  readonly json: boolean;
+  readonly console: AppConsole;
+  /** Aborted by Ctrl-C, by SIGTERM and when nobody reads standard output any more: close cleanly and return. */
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The global options as they stand on the command line. */
+export interface GlobalOptions {
+  readonly home?: string;
+  readonly json?: boolean;
+}
+
+/** A context over this process; `options` is asked late, because commands are registered before arguments are read. */
+export function processContext(options: () => GlobalOptions): Context {
+  const abort = new AbortController();
+  endOnSignals(abort);
+  endWithReader(abort);
+  const { env } = process;
+  const appConsole = createConsole(process.stdout, process.stderr, env);
+  return {
+    get home() {
+      return resolve(options().home ?? (env['SEALWIRE_HOME'] || join(homedir(), '.sealwire')));
+    },
+    get json() {
+      return options().json === true;
+    },
+    console: appConsole,
+    signal: abort.signal,
+    env,
+  };
+}
+
+const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
+
+function endOnSignals(abort: AbortController): void {
+  for (const [name, number] of Object.entries(SIGNALS)) {
+    process.on(name, () => {
+      // Who asks twice does not want to wait for a clean end.
+      if (abort.signal.aborted) process.exit(128 + number);
+      abort.abort(name);
+    });
+  }
+}
+
+/** `sealwire … | head` ends quietly; what cannot end by itself in this time is ended. */
+const READER_GONE_MS = 2000;
+
+function endWithReader(abort: AbortController): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    abort.abort('EPIPE');
+    setTimeout(() => process.exit(), READER_GONE_MS).unref();
+  });
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
