@@ -38,6 +38,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'certificate-invalid': EXIT.refused,
   'certificate-expired': EXIT.refused,
   'certificate-not-yet-valid': EXIT.refused,
+  'clock-unset': EXIT.local,
   'identity-mismatch': EXIT.refused,
   'identity-unknown': EXIT.refused,
   'passphrase-required': EXIT.local,
@@ -72,6 +73,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'home-exists': EXIT.local,
   'file-unreadable': EXIT.local,
   'file-exposed': EXIT.local,
+  'file-unwritable': EXIT.local,
   usage: EXIT.usage,
   internal: EXIT.internal,
 };

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'certificate-invalid'
   | 'certificate-expired'
   | 'certificate-not-yet-valid'
+  | 'clock-unset'
   | 'identity-mismatch'
   | 'identity-unknown'
   | 'passphrase-required'
@@ -51,6 +52,7 @@ export type ErrorCode =
   | 'home-missing'
   | 'home-exists'
   | 'file-unreadable'
+  | 'file-unwritable'
   | 'file-exposed'
   | 'usage'
   | 'internal';

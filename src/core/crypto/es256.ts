@@ -1,4 +1,4 @@
-import { compareBytes, hexToBytes } from '../bytes.ts';
+import { bytesToHex, compareBytes, hexToBytes } from '../bytes.ts';
 
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const HALF_ORDER = hexToBytes('7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8');
@@ -23,4 +23,15 @@ export function toLowS(signature: Uint8Array): Uint8Array {
     rest >>= 8n;
   }
   return out;
+}
+
+const FIELD = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
+const B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn;
+
+/** True for an uncompressed point (65 bytes) on P-256: y² = x³ − 3x + b, coordinates reduced (SEC 1, section 3.2.2.1). */
+export function isOnCurve(point: Uint8Array): boolean {
+  if (point.length !== 65 || point[0] !== 4) return false;
+  const x = BigInt(`0x${bytesToHex(point.subarray(1, 33))}`);
+  const y = BigInt(`0x${bytesToHex(point.subarray(33))}`);
+  return x < FIELD && y < FIELD && (y * y - (x * x - 3n) * x - B) % FIELD === 0n;
 }
