@@ -206,7 +206,7 @@ test('tls: checkPeer sees the whole chain, and its refusal is final before any u
   const refused: unknown[] = [];
   const strict = await listenTls('tls://127.0.0.1:0', refuse(mismatch), { onRefused: (error) => refused.push(error) });
   const never = strict.accept().next();
-  const curious: TlsIdentity = { ...anyone, checkPeer: (chain) => (seen = chain) };
+  const curious: TlsIdentity = { ...anyone, checkPeer: (chain) => void (seen = chain) };
   const dialled = await dialTls(strict.address, curious);
   await dialled.send(Uint8Array.of(1)).catch(() => {});
   await assert.rejects(async () => {
