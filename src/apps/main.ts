@@ -1,6 +1,8 @@
+import { registerNotary } from './notary.ts';
 import { type Family, runProgram } from './program.ts';
+import { registerSession } from './session.ts';
 
 /** The command families, in the order in which `--help` shows them. */
-const families: readonly Family[] = [];
+const families: readonly Family[] = [registerSession, registerNotary];
 
 await runProgram(process.argv.slice(2), families);

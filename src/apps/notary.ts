@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { SealwireError } from '../core/errors.ts';
 import { formatId } from '../core/identity/id.ts';
+import type { Anchor } from '../core/identity/path.ts';
 import { anchorsOf } from '../core/identity/trust.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
@@ -14,7 +16,7 @@ import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import { readPassphrase } from './passphrase.ts';
 import { notEmpty } from './program.ts';
-import { listen } from './transports.ts';
+import { Transports } from './transports.ts';
 
 /** How {@link runNotary} runs. */
 export interface NotaryOptions {
@@ -53,14 +55,14 @@ export async function runNotary(options: NotaryOptions): Promise<RunningNotary> 
   });
   await using opening = new AsyncDisposableStack();
   const store = opening.use(openLedgerStore(ledgerFile));
-  const shared = { crypto: nodeCrypto, clock: systemClock, verifierOf: nodeVerifier };
+  const anchors = async (): Promise<readonly Anchor[]> => anchorsOf(await readTrust(home));
+  const shared = { crypto: nodeCrypto, clock: systemClock, verifierOf: nodeVerifier, anchors };
   const { signer, certificates } = identity;
   const origin = options.origin ?? `sealwire/${identity.name}`;
   const notary = opening.use(await openNotary({ ...shared, store, signer, certificates, origin }));
-  const peer = new Peer({ ...shared, identity, anchors: async () => anchorsOf(await readTrust(home)) });
-  const listening = new Listening(peer, await listen(options.address), {
-    onRefused: (error, remote) => options.events?.onTrouble?.(error, remote),
-  });
+  const onRefused = (error: SealwireError, remote: string): void => options.events?.onTrouble?.(error, remote);
+  const listener = await new Transports(identity, shared).listen(options.address, onRefused);
+  const listening = new Listening(new Peer({ ...shared, identity }), listener, { onRefused });
   const serving = new NotaryService(nodeCrypto, notary, options.events).run(listening);
   opening.defer(async () => {
     await listening.close();

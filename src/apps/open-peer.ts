@@ -4,16 +4,15 @@ import { formatId } from '../core/identity/id.ts';
 import { anchorsOf } from '../core/identity/trust.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
-import { type Home, loadIdentity, openHome, readTrust } from '../node/home.ts';
+import { type Home, type LoadedIdentity, loadIdentity, openHome, readTrust } from '../node/home.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
-import type { OwnIdentity } from '../roles/handshaking.ts';
 import { Listening } from '../roles/listening.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import type { Session } from '../roles/session.ts';
 import type { SessionTuning } from '../roles/session-context.ts';
 import type { SessionEvent } from '../roles/session-events.ts';
 import { Submitting } from '../roles/submitting.ts';
-import { dial, listen } from './transports.ts';
+import { Transports } from './transports.ts';
 
 /** What happens beside messages; `peer` is the name of whom it happened with. */
 export type PeerEvent =
@@ -71,19 +70,28 @@ export class SealwirePeer implements AsyncDisposable {
   /** `SHA256:…`, as others see it. */
   readonly id: string;
   readonly #peer: Peer;
+  readonly #transports: Transports;
   readonly #receipts: SqliteReceipts | undefined;
   readonly #submitting: Submitting | undefined;
   readonly #onEvent: (event: PeerEvent) => void;
   readonly #open = new Set<{ close(): Promise<void> }>();
 
-  constructor(home: Home, identity: OwnIdentity, options: OpenPeerOptions) {
+  constructor(home: Home, identity: LoadedIdentity, options: OpenPeerOptions) {
     this.name = identity.name;
     this.id = formatId(identity.id);
     this.#onEvent = options.onEvent ?? (() => {});
     const shared = peerOptions(home, identity, options);
+    this.#transports = new Transports(identity, shared);
     if (options.notary) {
       this.#receipts = new SqliteReceipts(join(home.directory, 'receipts.db'));
-      this.#submitting = toSubmitting(new Peer(shared), this.#receipts, options.notary, this.#onEvent);
+      const { address, expect } = options.notary;
+      const peer = new Peer(shared);
+      this.#submitting = new Submitting({
+        ...shared,
+        receipts: this.#receipts,
+        open: async () => peer.open(await this.#transports.dial(address, expect), expect),
+        onTrouble: (error) => this.#onEvent({ type: 'notary-trouble', error }),
+      });
     }
     this.#peer = new Peer({
       ...shared,
@@ -98,19 +106,19 @@ export class SealwirePeer implements AsyncDisposable {
   }
 
   /**
-   * Opens a session with whoever listens at `address` (`tcp://host:port`), who has to be the one trusted as `expect`.
+   * Opens a session with whoever listens at `address` (`tcp://host:port` or `tls://host:port`), who has to be the one trusted as `expect`.
    * Rejects with `address-invalid`, `peer-unreachable`, `identity-mismatch`, `identity-unknown`, `handshake-failed` and
    * others; then nothing was sent.
    */
   async dial(address: string, { expect }: { readonly expect: string }): Promise<Session> {
-    return this.#keep(await this.#peer.open(await dial(address), expect));
+    return this.#keep(await this.#peer.open(await this.#transports.dial(address, expect), expect));
   }
 
   /** Listens at `address`, where port 0 picks a free one, and answers everybody who is trusted. */
   async listen(address: string): Promise<Listening> {
-    const listening = new Listening(this.#peer, await listen(address), {
-      onRefused: (error, remote) => this.#onEvent({ type: 'handshake-refused', error, remote }),
-    });
+    const onRefused = (error: SealwireError, remote: string): void =>
+      this.#onEvent({ type: 'handshake-refused', error, remote });
+    const listening = new Listening(this.#peer, await this.#transports.listen(address, onRefused), { onRefused });
     this.#open.add(listening);
     return listening;
   }
@@ -134,7 +142,7 @@ export class SealwirePeer implements AsyncDisposable {
   }
 }
 
-function peerOptions(home: Home, identity: OwnIdentity, { tuning = {} }: OpenPeerOptions): PeerOptions {
+function peerOptions(home: Home, identity: LoadedIdentity, { tuning = {} }: OpenPeerOptions): PeerOptions {
   return {
     identity,
     anchors: async () => anchorsOf(await readTrust(home)),
@@ -143,20 +151,4 @@ function peerOptions(home: Home, identity: OwnIdentity, { tuning = {} }: OpenPee
     verifierOf: nodeVerifier,
     tuning,
   };
-}
-
-function toSubmitting(
-  peer: Peer,
-  receipts: SqliteReceipts,
-  { address, expect }: NotaryAddress,
-  onEvent: (event: PeerEvent) => void,
-): Submitting {
-  return new Submitting({
-    crypto: nodeCrypto,
-    clock: systemClock,
-    verifierOf: nodeVerifier,
-    receipts,
-    open: async () => peer.open(await dial(address), expect),
-    onTrouble: (error) => onEvent({ type: 'notary-trouble', error }),
-  });
 }

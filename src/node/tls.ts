@@ -4,7 +4,7 @@ import { base64 } from '@scure/base';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { Handoff } from '../core/handoff.ts';
 import { TUNING } from '../core/limits.ts';
-import type { Connection, Listener } from '../core/ports.ts';
+import type { Connection, Eventually, Listener } from '../core/ports.ts';
 import { formatAddress, parseAddress } from './address.ts';
 import { SocketConnection } from './socket-connection.ts';
 import { type DialOptions, type ListenOptions, listening, offer, opened, remoteOf } from './tcp.ts';
@@ -20,7 +20,7 @@ export interface TlsIdentity {
    * TLS has shown by then that it holds the first one's key; nothing else about it is checked elsewhere. Called
    * before any unit is delivered.
    */
-  checkPeer(certificatesDer: readonly Uint8Array[]): void;
+  checkPeer(certificatesDer: readonly Uint8Array[]): Eventually<void>;
 }
 
 /** Told of each far end that a listener refuses, before or in `checkPeer`. */
@@ -46,7 +46,7 @@ export async function dialTls(address: string, identity: TlsIdentity, options: D
   });
   try {
     await opened(socket, 'secureConnect', remote, options);
-    judge(socket, identity, remote);
+    await judge(socket, identity, remote);
   } catch (error) {
     socket.on('error', () => {}).destroy();
     throw tlsError(error, remote);
@@ -73,14 +73,13 @@ export function listenTls(
   });
   server.on('secureConnection', (socket) => {
     const remote = remoteOf(socket, 'tls');
-    try {
-      judge(socket, identity, remote);
-    } catch (error) {
-      socket.on('error', () => {}).destroy();
-      onRefused(tlsError(error, remote), remote);
-      return;
-    }
-    offer(new SocketConnection(socket, remote, options), connections);
+    judge(socket, identity, remote).then(
+      () => offer(new SocketConnection(socket, remote, options), connections),
+      (error: unknown) => {
+        socket.destroy();
+        onRefused(tlsError(error, remote), remote);
+      },
+    );
   });
   return listening(server, connections, address, 'tls', options);
 }
@@ -101,7 +100,10 @@ function toPem(der: Uint8Array): string {
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }
 
-function judge(socket: TLSSocket, identity: TlsIdentity, remote: string): void {
+async function judge(socket: TLSSocket, identity: TlsIdentity, remote: string): Promise<void> {
+  // Nobody else listens for errors while the far end is judged.
+  const ignore = (): void => {};
+  socket.on('error', ignore);
   if (socket.alpnProtocol !== ALPN) {
     throw new SealwireError('handshake-failed', `${remote} speaks TLS, but not Sealwire.`);
   }
@@ -111,7 +113,9 @@ function judge(socket: TLSSocket, identity: TlsIdentity, remote: string): void {
       hint: 'Over tls:// both sides show the certificate of their identity.',
     });
   }
-  identity.checkPeer(chain);
+  await identity.checkPeer(chain);
+  if (socket.destroyed) throw new SealwireError('stream-cut', `${remote} went away before it was judged.`);
+  socket.off('error', ignore);
 }
 
 function chainOf(first: DetailedPeerCertificate): Uint8Array[] {

@@ -13,6 +13,7 @@ import {
   type ReceiptStore,
   SUBMISSION_TYPE,
 } from '../core/ledger/submission.ts';
+import { TUNING } from '../core/limits.ts';
 import type { Clock, VerifierFactory } from '../core/ports.ts';
 import type { LabelSink } from './label-sink.ts';
 import type { Session } from './session.ts';
@@ -29,6 +30,8 @@ export interface SubmittingOptions {
   readonly pendingMax?: number;
   /** How long a label waits for its receipt, lost sessions included. */
   readonly timeoutMs?: number;
+  /** How long `close` waits for receipts that are still to come. */
+  readonly closeTimeoutMs?: number;
   /** Told of a session that was lost and of answers that do not hold. */
   readonly onTrouble?: (error: SealwireError) => void;
 }
@@ -99,16 +102,26 @@ export class Submitting implements LabelSink {
     return done.promise;
   }
 
-  /** Waits for the receipts that are still to come, then closes the session with the notary. */
+  /** Waits a bounded time for the receipts that are still to come, then closes the session with the notary. */
   async close(): Promise<void> {
+    const { clock, closeTimeoutMs = TUNING.closeTimeoutMs } = this.#options;
     if (this.#pending.size > 0) {
       this.#idle ??= Promise.withResolvers();
+      const cancel = clock.after(closeTimeoutMs, () => this.#abandon());
       await this.#idle.promise;
+      cancel();
     }
     this.#closed = true;
     this.#wake();
     await this.#session?.close().catch((error: unknown) => this.#tell(error));
     await this.#running;
+  }
+
+  #abandon(): void {
+    for (const key of [...this.#pending.keys()]) {
+      const error = new SealwireError('not-logged', 'The session with the notary closed before the receipt came.');
+      this.#settle(key)?.done.reject(error);
+    }
   }
 
   async #run(first: Session): Promise<void> {

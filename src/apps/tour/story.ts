@@ -71,7 +71,11 @@ export async function playStory(cast: Cast, narrator: Narrator, pace: StoryPace)
   return { ...counts, logged: treeSize, blocks: height + 1, refused: refusals.count, ledger };
 }
 
-function openActor({ home }: Actor, notary: { address: string; expect: string }, refusals: Refusals): Promise<SealwirePeer> {
+function openActor(
+  { home }: Actor,
+  notary: { address: string; expect: string },
+  refusals: Refusals,
+): Promise<SealwirePeer> {
   return openPeer({ home, notary, onEvent: (event) => refusals.take(event) });
 }
 
@@ -124,11 +128,15 @@ class Story {
 
   tellHandshake(session: Session): void {
     const { narrator, wire } = this.#parts;
-    narrator.scene(`The sensor dials the operator, through a machine in the middle that nobody trusts (${wire.address}).`);
+    narrator.scene(
+      `The sensor dials the operator, through a machine in the middle that nobody trusts (${wire.address}).`,
+    );
     narrator.say(
       `Handshake: EDHOC (RFC 9528), ${wire.handshakeBytes.length} messages of ${wire.handshakeBytes.join(', ')} bytes.`,
     );
-    narrator.say(`Both have proven who they are; the sensor talks to ${session.peer.name}, ${formatId(session.peer.id)}.`);
+    narrator.say(
+      `Both have proven who they are; the sensor talks to ${session.peer.name}, ${formatId(session.peer.id)}.`,
+    );
     narrator.say('The keys they agreed on by ECDH last for this session only.');
   }
 

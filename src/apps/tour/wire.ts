@@ -1,8 +1,6 @@
-import { SealwireError } from '../../core/errors.ts';
 import type { Label } from '../../core/frame/label.ts';
-import { receiveFrame } from '../../core/frame/open.ts';
 import { KIND } from '../../core/kinds.ts';
-import { Middle } from '../middle.ts';
+import { labelIn, Middle } from '../middle.ts';
 
 /** A message's frame as whoever stands in the middle sees it. */
 export interface SeenFrame {
@@ -53,15 +51,5 @@ export class Wire implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#middle?.close();
-  }
-}
-
-/** A frame's label; undefined for a unit of the handshake. */
-function labelIn(unit: Uint8Array): Label | undefined {
-  try {
-    return receiveFrame(unit).label;
-  } catch (error) {
-    if (error instanceof SealwireError) return undefined;
-    throw error;
   }
 }

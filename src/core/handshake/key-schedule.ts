@@ -54,8 +54,9 @@ export function extractPrk(crypto: Crypto, transcript: Uint8Array, sharedSecret:
 
 /** PLAINTEXT_2 of CIPHERTEXT_2 and the reverse: one pass of KEYSTREAM_2, which authenticates nothing. */
 export function cipher2(crypto: Crypto, prk: Uint8Array, transcript: Uint8Array, data: Uint8Array): Uint8Array {
-  const keystream = edhocKdf(crypto, prk, KDF_LABEL.keystream2, transcript, data.length);
-  return data.map((byte, i) => byte ^ (keystream[i] ?? 0));
+  const out = edhocKdf(crypto, prk, KDF_LABEL.keystream2, transcript, data.length);
+  for (let i = 0; i < data.length; i++) out[i] = (out[i] ?? 0) ^ (data[i] ?? 0);
+  return out;
 }
 
 /** PRK_exporter (RFC 9528, section 4.2.1). */
