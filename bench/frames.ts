@@ -65,9 +65,7 @@ function planFor({ id }: Keys, rest: Partial<LabelPlan> = {}): LabelPlan {
 function plaintextOf(messages: number, firstN: number): Uint8Array {
   const encoded: Uint8Array[] = [];
   for (let n = firstN; n < firstN + messages; n++) {
-    encoded.push(
-      encodeMessage({ stream: STREAM, n, timeMs: 1_782_864_000_000, contentType: 42, payload: PAYLOAD }),
-    );
+    encoded.push(encodeMessage({ stream: STREAM, n, timeMs: 1_782_864_000_000, contentType: 42, payload: PAYLOAD }));
   }
   return joinBody(encoded);
 }
