@@ -122,7 +122,8 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     context.console.note(`Notary ${id} keeps ${notary.origin} in ${ledgerFile}, ${treeSize} entries so far.`);
     context.console.note(`It listens at ${address}; Ctrl-C ends it.`);
   }
-  await aborted(context.signal);
+  const failure = await Promise.race([aborted(context.signal), notary.failed]);
+  if (failure !== undefined) throw failure;
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
