@@ -14,7 +14,7 @@ import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service
 import { Peer } from '../roles/peer.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
-import { readPassphrase } from './passphrase.ts';
+import { readPassphrase } from '../node/passphrase.ts';
 import { notEmpty } from './program.ts';
 import { Transports } from './transports.ts';
 
@@ -93,7 +93,7 @@ export function registerNotary(program: Command, context: Context): void {
 }
 
 async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
-  const passphrase = await readPassphrase(flags.passphraseFile);
+  const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
   await using running = await runNotary({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
