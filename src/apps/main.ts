@@ -1,7 +1,9 @@
 import { registerIdentity } from './identity-commands.ts';
+import { registerNotary } from './notary.ts';
 import { type Family, runProgram } from './program.ts';
+import { registerSession } from './session.ts';
 
 /** The command families, in the order in which `--help` shows them. */
-const families: readonly Family[] = [registerIdentity];
+const families: readonly Family[] = [registerIdentity, registerSession, registerNotary];
 
 await runProgram(process.argv.slice(2), families);

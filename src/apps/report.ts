@@ -74,6 +74,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'file-unreadable': EXIT.local,
   'file-unwritable': EXIT.local,
   'file-exposed': EXIT.local,
+  'file-unwritable': EXIT.local,
   usage: EXIT.usage,
   internal: EXIT.internal,
 };

@@ -108,3 +108,14 @@ test('a sequence is bounded in items', () => {
     (error) => isSealwireError(error, 'too-large'),
   );
 });
+
+test('byte strings are plain, and nobody else’s, whatever their length', () => {
+  for (let length = 0; length < 600; length++) {
+    const bytes = encodeCbor(new Uint8Array(length));
+    assert.equal(bytes.constructor, Uint8Array);
+    const input = Buffer.from(bytes);
+    const back = decodeCbor(input);
+    input.fill(0xff);
+    assert.deepEqual(back, new Uint8Array(length));
+  }
+});

@@ -34,7 +34,12 @@ export interface DecodeBounds {
 
 /** The one deterministic encoding of `value` (RFC 8949, section 4.2.1). */
 export function encodeCbor(value: CborValue): Uint8Array {
-  return encode(value, rfc8949EncodeOptions);
+  return plainBytes(encode(value, rfc8949EncodeOptions));
+}
+
+/** On Node cborg gives a `Buffer` now and then, and slices one without copying: two owners of the same bytes. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** Decodes exactly one item, in its one deterministic encoding; throws `malformed` or `too-large`. */
@@ -108,7 +113,7 @@ class StrictTokenizer extends Tokenizer {
   readonly #depthMax: number;
 
   constructor(data: Uint8Array, depthMax: number) {
-    super(data, decodeOptions);
+    super(plainBytes(data), decodeOptions);
     this.#depthMax = depthMax;
   }
 

@@ -1,5 +1,6 @@
 import { compareBytes } from './bytes.ts';
 import { type CborMap, type CborValue, decodeCbor, encodeCbor, SIGN1_TAG, Tagged } from './cbor.ts';
+import { CborWriter } from './cbor-writer.ts';
 import type { Crypto } from './crypto/port.ts';
 import { SealwireError } from './errors.ts';
 
@@ -36,14 +37,19 @@ export function sign1ToBeSigned(
   payload: Uint8Array,
   externalAad: Uint8Array = EMPTY,
 ): Uint8Array {
-  return encodeCbor(['Signature1', protectedBytes, externalAad, payload]);
+  const writer = new CborWriter(64 + protectedBytes.length + externalAad.length + payload.length);
+  return writer.array(4).text('Signature1').bytes(protectedBytes).bytes(externalAad).bytes(payload).finish();
 }
 
 /** Encodes a COSE_Sign1 with tag 18. */
-export function encodeSign1(message: Sign1): Uint8Array {
-  return encodeCbor(
-    new Tagged(SIGN1_TAG, [message.protectedBytes, message.unprotected, message.payload, message.signature]),
-  );
+export function encodeSign1({ protectedBytes, unprotected, payload, signature }: Sign1): Uint8Array {
+  const writer = new CborWriter(64 + protectedBytes.length + (payload?.length ?? 0) + signature.length);
+  writer.tag(SIGN1_TAG).array(4).bytes(protectedBytes);
+  if (unprotected.size === 0) writer.map(0);
+  else writer.raw(encodeCbor(unprotected));
+  if (payload === null) writer.null();
+  else writer.bytes(payload);
+  return writer.bytes(signature).finish();
 }
 
 /** Decodes a tagged COSE_Sign1; throws `malformed` for anything else. The signature is not checked here. */
@@ -83,12 +89,15 @@ const MAC0_PROTECTED: Uint8Array = encodeCbor(new Map([[COSE.alg, COSE.algHmac25
 
 /** The HMAC over MAC_structure with context "MAC0" (RFC 9052, section 6.3), 32 bytes. */
 export function mac0Tag(crypto: Crypto, key: Uint8Array, payload: Uint8Array, externalAad: Uint8Array): Uint8Array {
-  return crypto.hmac(key, encodeCbor(['MAC0', MAC0_PROTECTED, externalAad, payload]));
+  const writer = new CborWriter(64 + externalAad.length + payload.length);
+  writer.array(4).text('MAC0').bytes(MAC0_PROTECTED).bytes(externalAad).bytes(payload);
+  return crypto.hmac(key, writer.finish());
 }
 
 /** Encodes an untagged COSE_Mac0. */
 export function encodeMac0(mac0: Mac0): Uint8Array {
-  return encodeCbor([MAC0_PROTECTED, new Map(), mac0.payload, mac0.tag]);
+  const writer = new CborWriter(64 + mac0.payload.length + mac0.tag.length);
+  return writer.array(4).bytes(MAC0_PROTECTED).map(0).bytes(mac0.payload).bytes(mac0.tag).finish();
 }
 
 /** Decodes an untagged COSE_Mac0 with HMAC 256/256 and a 32-byte tag; throws `malformed`. The tag is not checked here. */

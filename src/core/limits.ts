@@ -10,6 +10,8 @@ export const PROTOCOL_VERSION = 1;
 export const FRAME_BYTES_MAX: number = 128 * 1024;
 /** Room that a frame's label and framing may take from {@link FRAME_BYTES_MAX}. */
 export const LABEL_BYTES_MAX = 2048;
+/** An entry of a ledger: a statement with a chain of certificates is the largest. */
+export const ENTRY_BYTES_MAX: number = 20 * 1024;
 /** A handshake message; a chain of a few certificates fits. */
 export const HANDSHAKE_BYTES_MAX: number = 16 * 1024;
 /** Messages in one frame. */
@@ -25,12 +27,22 @@ export const TUNING = {
   connectTimeoutMs: 10_000,
   idleWriteTimeoutMs: 30_000,
   closeTimeoutMs: 5_000,
+  /** How long a unit that has begun to arrive may take to its end. */
+  unitTimeoutMs: 15_000,
+  /** Whole units that a connection holds for a slow reader before it stops reading. */
+  receiveBufferBytesMax: 262_144,
+  /** Connections a listener has open at once. */
+  connectionsMax: 256,
   gapWaitMs: 30_000,
   receiptDelayMs: 100,
   receiptFrames: 256,
+  batchMax: 1024,
+  windowFramesMax: 1024,
+  windowBytesMax: 8_388_608,
   heldMessagesMax: 4096,
   sendQueueMessagesMax: 16_384,
   receiveQueueMessagesMax: 16_384,
   halfOpenMax: 64,
   blockEntriesMax: 1024,
+  notaryQueueEntriesMax: 16_384,
 } as const;

@@ -1,0 +1,109 @@
+/** A run of messages, both ends included, that did not come. */
+export interface Gap {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What an {@link StreamOrder} hands on, in this order. */
+export type Ordered<T> =
+  | {
+      readonly type: 'message';
+      readonly n: number;
+      readonly item: T /** It comes after its gap was reported. */;
+      readonly late: boolean;
+    }
+  | { readonly type: 'gap'; readonly gap: Gap };
+
+/** How many reported gaps are remembered, so that a latecomer is told from a message that was there before. */
+const GAPS_MAX = 1024;
+
+/**
+ * Puts one stream's messages back into their sender's order. A missing message holds its followers until it comes or
+ * until the caller, who has the clock, gives up on it. Nothing is ever handed on silently out of order.
+ */
+export class StreamOrder<T> {
+  readonly #held = new Map<number, T>();
+  readonly #gaps: Gap[] = [];
+  readonly #heldMax: number;
+  #next = 0;
+
+  constructor(heldMax: number) {
+    this.#heldMax = heldMax;
+  }
+
+  /** True while messages wait for one before them. */
+  get holding(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /** Of the messages that are held, the one that came first: since then something is missing. */
+  get oldestHeld(): T | undefined {
+    const [oldest] = this.#held.values();
+    return oldest;
+  }
+
+  /** The n that is to come next. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The highest n that is held; −1 where nothing is. */
+  get newest(): number {
+    return Math.max(-1, ...this.#held.keys());
+  }
+
+  /** Takes message `n` in and gives what may now be handed on; empty for a duplicate. */
+  accept(n: number, item: T): Ordered<T>[] {
+    if (n < this.#next) return this.#fillGap(n) ? [{ type: 'message', n, item, late: true }] : [];
+    if (this.#held.has(n)) return [];
+    this.#held.set(n, item);
+    const ready = this.#drain();
+    while (this.#held.size > this.#heldMax) ready.push(...this.giveUp());
+    return ready;
+  }
+
+  /** Stops waiting for what is missing before the first held message: reports the gap, then hands on what it held. */
+  giveUp(): Ordered<T>[] {
+    if (!this.holding) return [];
+    const last = Math.min(...this.#held.keys()) - 1;
+    return [this.#skipTo(last), ...this.#drain()];
+  }
+
+  /** The sender says that nothing below `n` will follow any more: reports what is missing, hands on everything held. */
+  finish(n: number): Ordered<T>[] {
+    const ready: Ordered<T>[] = [];
+    while (this.holding) ready.push(...this.giveUp());
+    if (n > this.#next) ready.push(this.#skipTo(n - 1));
+    return ready;
+  }
+
+  #skipTo(last: number): Ordered<T> {
+    const gap = { first: this.#next, last };
+    this.#gaps.push(gap);
+    if (this.#gaps.length > GAPS_MAX) this.#gaps.shift();
+    this.#next = last + 1;
+    return { type: 'gap', gap };
+  }
+
+  #drain(): Ordered<T>[] {
+    const ready: Ordered<T>[] = [];
+    for (let item = this.#held.get(this.#next); item !== undefined; item = this.#held.get(this.#next)) {
+      this.#held.delete(this.#next);
+      ready.push({ type: 'message', n: this.#next, item, late: false });
+      this.#next += 1;
+    }
+    return ready;
+  }
+
+  #fillGap(n: number): boolean {
+    const at = this.#gaps.findIndex(({ first, last }) => first <= n && n <= last);
+    const gap = this.#gaps[at];
+    if (!gap) return false;
+    const rest = [
+      { first: gap.first, last: n - 1 },
+      { first: n + 1, last: gap.last },
+    ].filter(({ first, last }) => first <= last);
+    this.#gaps.splice(at, 1, ...rest);
+    return true;
+  }
+}

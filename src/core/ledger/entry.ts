@@ -1,0 +1,44 @@
+import { type CborValue, decodeCbor } from '../cbor.ts';
+import { COSE, decodeProtected, toSign1 } from '../cose.ts';
+import { SealwireError } from '../errors.ts';
+import { type Label, labelFromItem } from '../frame/label.ts';
+import { type DeliveryReceipt, decodeDeliveryReceipt } from '../frame/receipt.ts';
+import { KIND } from '../kinds.ts';
+import { ENTRY_BYTES_MAX, LABEL_BYTES_MAX } from '../limits.ts';
+import { type Statement, statementFromSign1 } from './statement.ts';
+
+/** What a ledger holds, as it was read: a sender's label or a statement of the notary. No signature is checked here. */
+export type Entry =
+  | { readonly type: 'label'; readonly label: Label }
+  | { readonly type: 'statement'; readonly statement: Statement };
+
+/** The kinds of labels that a ledger takes. */
+const LOGGED_KINDS: ReadonlySet<number> = new Set([KIND.message, KIND.end, KIND.deliveryReceipt]);
+
+/** True for the kinds of labels that belong into a ledger. */
+export function isLoggedKind(kind: number): boolean {
+  return LOGGED_KINDS.has(kind);
+}
+
+/** Decodes an entry strictly; throws `malformed`, `too-large`, `unsupported` or `signature-invalid` (for its form). */
+export function decodeEntry(bytes: Uint8Array): Entry {
+  const item = decodeCbor(bytes, { bytesMax: ENTRY_BYTES_MAX });
+  const sign1 = toSign1(item);
+  if (kindIn(sign1.protectedBytes) >= KIND.policy) return { type: 'statement', statement: statementFromSign1(sign1) };
+  if (bytes.length > LABEL_BYTES_MAX) {
+    throw new SealwireError('too-large', `A label of ${bytes.length} bytes is over the bound of ${LABEL_BYTES_MAX}.`);
+  }
+  return { type: 'label', label: labelFromItem(item, bytes) };
+}
+
+/** The delivery receipt in a label of that kind, else null; throws `malformed` or `too-large` for one that is none. */
+export function receiptInLabel(label: Label): DeliveryReceipt | null {
+  return label.kind === KIND.deliveryReceipt ? decodeDeliveryReceipt(label.content) : null;
+}
+
+function kindIn(protectedBytes: Uint8Array): number {
+  const own = decodeProtected(protectedBytes).get(COSE.sealwire);
+  const kind: CborValue | undefined = Array.isArray(own) ? (own as CborValue[])[0] : undefined;
+  if (typeof kind !== 'number') throw new SealwireError('malformed', 'Not an entry: it names no kind.');
+  return kind;
+}

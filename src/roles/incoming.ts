@@ -1,0 +1,222 @@
+import { equalBytes } from '../core/bytes.ts';
+import { SealwireError } from '../core/errors.ts';
+import { type BodyMessage, readBody } from '../core/frame/body.ts';
+import { decodeRatchetEnd, type RatchetEnd } from '../core/frame/end.ts';
+import type { Label } from '../core/frame/label.ts';
+import { type OpenedFrame, receiveFrame } from '../core/frame/open.ts';
+import { type Ordered, StreamOrder } from '../core/frame/order.ts';
+import { type DeliveryReceipt, decodeDeliveryReceipt } from '../core/frame/receipt.ts';
+import { idToTopic } from '../core/identity/id.ts';
+import { KIND, type Kind, kindName } from '../core/kinds.ts';
+
+import { ReceivingRatchet } from '../core/ratchet/receiving.ts';
+import type { RatchetPosition } from '../core/ratchet/sending.ts';
+import type { AsyncQueue } from './queue.ts';
+import type { SessionContext } from './session-context.ts';
+import { Turns } from './turns.ts';
+
+/** One message as it is given to the application. */
+export interface ReceivedMessage {
+  readonly kind: Kind;
+  /** The sender's id, 32 bytes. */
+  readonly senderId: Uint8Array;
+  readonly n: number;
+  /** Milliseconds since 1970, the sender's word. */
+  readonly timeMs: number;
+  readonly contentType: number | string;
+  readonly payload: Uint8Array;
+  /** It was reported missing before. */
+  readonly late: boolean;
+}
+
+/** What the session does with frames that are not messages. */
+export interface IncomingHandlers {
+  onDeliveryReceipt(receipt: DeliveryReceipt): void;
+  /** A frame was taken in and may be confirmed. */
+  onTaken(seq: number, leafHash: Uint8Array): void;
+  /** The peer's signed end is here and nothing before it is missing any more (or was given up). */
+  onEnd(): void;
+}
+
+const MESSAGE_KINDS: ReadonlySet<Kind> = new Set([KIND.message, KIND.ledgerReceipt]);
+
+/** A message that was opened and waits for its turn. */
+interface Arrived {
+  readonly message: BodyMessage;
+  readonly kind: Kind;
+  readonly expired: boolean;
+}
+
+/** The receiving half of a session: every check in the order that the specification sets, then order, then delivery. */
+export class Incoming {
+  readonly #context: SessionContext;
+  readonly #handlers: IncomingHandlers;
+  readonly #queue: AsyncQueue<ReceivedMessage>;
+  readonly #ratchet: ReceivingRatchet;
+  readonly #order: StreamOrder<Arrived>;
+  readonly #turns = new Turns();
+  readonly #ownTopic: string;
+  #stream: Uint8Array | undefined;
+  #end: RatchetEnd | undefined;
+  #ended = false;
+  #cancelGapTimer: (() => void) | undefined;
+
+  constructor(
+    context: SessionContext,
+    start: RatchetPosition,
+    queue: AsyncQueue<ReceivedMessage>,
+    handlers: IncomingHandlers,
+  ) {
+    this.#context = context;
+    this.#handlers = handlers;
+    this.#queue = queue;
+    this.#ratchet = new ReceivingRatchet(context.crypto, start);
+    this.#order = new StreamOrder(context.tuning.heldMessagesMax);
+    this.#ownTopic = idToTopic(context.ownId);
+  }
+
+  /** True once the peer's signed end was reached. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Takes one unit from the wire. Never throws for what is in it: that is refused, reported and changes nothing. */
+  take(unit: Uint8Array): Promise<void> {
+    return this.#turns.run(async () => {
+      try {
+        const received = receiveFrame(unit);
+        this.#checkPlace(received.label);
+        const { toBeVerified, signature } = received.label;
+        const valid = await this.#context.verifier.verify(toBeVerified, signature);
+        await this.#apply(received.verified(valid).open(this.#context.crypto, this.#ratchet));
+      } catch (error) {
+        if (!(error instanceof SealwireError)) throw error;
+        this.#context.onEvent({ type: 'refused', error });
+      }
+    });
+  }
+
+  /** Stops waiting for what is missing; what was held comes now, after its gap. */
+  giveUp(): Promise<void> {
+    this.#stopGapTimer();
+    return this.#turns.run(async () => {
+      if (this.#end) await this.#complete(this.#end);
+      else while (this.#order.holding) await this.#deliver(this.#order.giveUp());
+    });
+  }
+
+  /** The session is over: keys are forgotten. Give up first. */
+  stop(): void {
+    this.#stopGapTimer();
+    this.#ratchet.erase();
+  }
+
+  /** What needs no cryptography: is this frame from this peer, for us, in this session? */
+  #checkPlace(label: Label): void {
+    const { peerId } = this.#context;
+    if (!equalBytes(label.senderId, peerId)) {
+      throw new SealwireError('sender-unknown', 'A frame names another sender than the peer of this session.');
+    }
+    if (label.topic !== this.#ownTopic) {
+      throw new SealwireError('wrong-recipient', 'A frame is addressed to somebody else.');
+    }
+    if (!equalBytes(label.ratchetId, this.#ratchet.ratchetId) || label.channel !== null || label.rosterName !== '') {
+      throw new SealwireError('wrong-session', 'A frame belongs to another session.');
+    }
+  }
+
+  async #apply(opened: OpenedFrame): Promise<void> {
+    const { label } = opened;
+    if (MESSAGE_KINDS.has(label.kind)) await this.#applyMessages(opened);
+    else if (label.kind === KIND.deliveryReceipt) this.#applyReceipt(opened);
+    else if (label.kind === KIND.end) this.#applyEnd(opened);
+    else throw new SealwireError('unsupported', `A frame of kind ${kindName(label.kind)} has no place in a session.`);
+    const end = this.#end;
+    if (end && this.#ratchet.skippedCount <= end.voids.length) await this.#complete(end);
+    this.#watchGap();
+  }
+
+  async #applyMessages({ label, content, commit }: OpenedFrame): Promise<void> {
+    if (this.#end && label.seq > this.#end.finalSeq) {
+      throw new SealwireError('malformed', "A message follows its sender's signed end.");
+    }
+    const messages = readBody(content);
+    const stream = this.#stream ?? messages[0]?.stream;
+    if (!stream || messages.some((message) => !equalBytes(message.stream, stream))) {
+      throw new SealwireError('wrong-session', 'A session carries one stream of messages.');
+    }
+    const expired = label.expiresAtS !== null && label.expiresAtS * 1000 <= this.#context.clock.now();
+    commit();
+    this.#stream = stream;
+    this.#confirm(label);
+    const { kind } = label;
+    await this.#deliver(messages.flatMap((message) => this.#order.accept(message.n, { message, kind, expired })));
+  }
+
+  #applyReceipt({ content, commit }: OpenedFrame): void {
+    const receipt = decodeDeliveryReceipt(content);
+    if (!equalBytes(receipt.senderId, this.#context.ownId)) {
+      throw new SealwireError('wrong-recipient', 'A delivery receipt is about the frames of somebody else.');
+    }
+    this.#handlers.onDeliveryReceipt(receipt);
+    commit();
+  }
+
+  #applyEnd({ label, content, commit }: OpenedFrame): void {
+    const end = decodeRatchetEnd(content, label.seq);
+    commit();
+    this.#end = end;
+    this.#confirm(label);
+  }
+
+  #confirm(label: Label): void {
+    this.#handlers.onTaken(label.seq, this.#context.hasher.leaf(label.bytes));
+  }
+
+  async #complete(end: RatchetEnd): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#stopGapTimer();
+    await this.#deliver(this.#order.finish(end.messages));
+    this.#handlers.onEnd();
+  }
+
+  async #deliver(ready: readonly Ordered<Arrived>[]): Promise<void> {
+    for (const next of ready) {
+      if (next.type === 'gap') this.#context.onEvent(next);
+      else if (next.item.expired) this.#context.onEvent({ type: 'expired', n: next.n });
+      else await this.#queue.push(this.#toReceived(next));
+    }
+  }
+
+  #toReceived({ n, late, item: { message, kind } }: Ordered<Arrived> & { type: 'message' }): ReceivedMessage {
+    const { timeMs, contentType, payload } = message;
+    return { kind, senderId: this.#context.peerId, n, timeMs, contentType, payload, late };
+  }
+
+  /** Patience starts when something is found missing and ends when nothing is. */
+  #watchGap(): void {
+    const missing = this.#order.holding || (this.#end !== undefined && !this.#ended);
+    if (!missing) this.#stopGapTimer();
+    else if (!this.#cancelGapTimer) {
+      const { clock, tuning } = this.#context;
+      const [end, newest] = [this.#end, this.#order.newest];
+      this.#cancelGapTimer = clock.after(tuning.gapWaitMs, () => void this.#losePatience(end, newest));
+    }
+  }
+
+  /** Gives up on what was missing when patience started; what is missing since then gets its own time. */
+  #losePatience(end: RatchetEnd | undefined, newest: number): Promise<void> {
+    this.#stopGapTimer();
+    return this.#turns.run(async () => {
+      if (end) await this.#complete(end);
+      else while (this.#order.holding && this.#order.next <= newest) await this.#deliver(this.#order.giveUp());
+      this.#watchGap();
+    });
+  }
+
+  #stopGapTimer(): void {
+    this.#cancelGapTimer?.();
+    this.#cancelGapTimer = undefined;
+  }
+}

@@ -1,0 +1,232 @@
+import { isSealwireError, SealwireError } from '../core/errors.ts';
+import { encodeMessage, joinBody } from '../core/frame/body.ts';
+import { encodeRatchetEnd } from '../core/frame/end.ts';
+import type { DeliveryReceipt } from '../core/frame/receipt.ts';
+import { draftFrame, type SealedFrame } from '../core/frame/seal.ts';
+import { idToTopic } from '../core/identity/id.ts';
+import { KIND, type Kind } from '../core/kinds.ts';
+
+import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
+import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
+import { InFlight, type InFlightFrame } from './in-flight.ts';
+import { type PendingMessage, SendQueue, type SendUntil, type Sent } from './send-queue.ts';
+import type { SessionContext } from './session-context.ts';
+import { Turns } from './turns.ts';
+
+/** What a frame's body may take: the rest is the label's and the framing's. */
+const BODY_BYTES_MAX = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
+/** The most that a message adds to its payload: head, stream, n, time, lengths; the content type comes on top. */
+const MESSAGE_OVERHEAD_BYTES = 64;
+
+/** What a caller says of one message. */
+export interface OutgoingMessage {
+  readonly kind: Kind;
+  readonly contentType: number | string;
+  readonly payload: Uint8Array;
+  /** Milliseconds since 1970 after which it must not be delivered; rounded up to a second. */
+  readonly expiresAtMs: number | null;
+  readonly until: SendUntil;
+}
+
+/** The sending half of a session: batches, seals, signs, sends, logs, and repairs what the reader missed. */
+export class Outgoing {
+  readonly #context: SessionContext;
+  readonly #ratchet: SendingRatchet;
+  readonly #queue: SendQueue;
+  readonly #inFlight: InFlight;
+  readonly #stream: Uint8Array;
+  readonly #topic: string;
+  #n = 0;
+  #pumping: Promise<void> | undefined;
+  /** Sealing and sending go through here one after the other, so that seqs leave in order. */
+  readonly #turns = new Turns();
+  /** Why no message can be sent any more. */
+  #closed: SealwireError | undefined;
+  /** The ratchet is gone: nothing at all can be sent. */
+  #over = false;
+
+  constructor(context: SessionContext, start: RatchetPosition) {
+    const { tuning, crypto } = context;
+    this.#context = context;
+    this.#ratchet = new SendingRatchet(crypto, start);
+    this.#queue = new SendQueue(tuning.sendQueueMessagesMax);
+    this.#inFlight = new InFlight({ framesMax: tuning.windowFramesMax, bytesMax: tuning.windowBytesMax });
+    this.#stream = crypto.random(8);
+    this.#topic = idToTopic(context.peerId);
+  }
+
+  /** True when the closing frame and all before it are confirmed. */
+  get settled(): boolean {
+    return this.#closed !== undefined && this.#inFlight.size === 0;
+  }
+
+  /** Queues a message and waits as far as `until` says. Rejects with `too-large` or why the session is over. */
+  async send(message: OutgoingMessage): Promise<Sent> {
+    if (message.payload.length + MESSAGE_OVERHEAD_BYTES + String(message.contentType).length > BODY_BYTES_MAX) {
+      throw new SealwireError(
+        'too-large',
+        `A message of ${message.payload.length} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`,
+        { hint: 'Split it into smaller messages.' },
+      );
+    }
+    this.#assertOpen();
+    await this.#queue.room();
+    this.#assertOpen();
+    const pending = this.#toPending(message);
+    this.#queue.push(pending);
+    this.#pumping ??= this.#pump();
+    return pending.done.promise;
+  }
+
+  /** Sends a frame of an open kind at once, ahead of what is queued. */
+  async sendOpen(kind: Kind, content: Uint8Array): Promise<void> {
+    await this.#turns.run(async () => {
+      // Receipts still follow the own end: the peer may have more to be confirmed than we had to send.
+      if (!this.#over) await this.#emit(await this.#seal(kind, null, content));
+    });
+  }
+
+  /**
+   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed`.
+   * It never waits for the carrier: two peers that both wait for room would otherwise stop reading each other.
+   */
+  confirm(receipt: DeliveryReceipt): void {
+    const covered = this.#inFlight.confirm(this.#context.crypto, receipt);
+    for (const { seq, messages } of covered) {
+      for (const { n, until, done } of messages) if (until === 'delivered') done.resolve({ n, seq, logged: null });
+    }
+    this.#context.onEvent({ type: 'confirmed', frames: covered.length });
+    const lost = this.#inFlight.takeLost(covered.at(-1)?.seq ?? -1);
+    if (lost.length > 0) this.#turns.run(() => this.#repair(lost)).catch(() => {});
+  }
+
+  /** Sends what is queued, then the closing frame; resolves when the peer has confirmed all of it. */
+  async finish(): Promise<void> {
+    while (this.#queue.length > 0 || this.#pumping) await this.#pumping;
+    await this.#turns.run(async () => {
+      if (this.#closed) return;
+      this.#closed = new SealwireError('session-closed', 'The session is closed.');
+      const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: [] };
+      const sealed = await this.#seal(KIND.end, null, encodeRatchetEnd(end));
+      this.#track(sealed, []);
+      await this.#emit(sealed);
+    });
+    await this.#inFlight.empty();
+  }
+
+  /** The session is over: nothing more is sent and whoever waits is told why. */
+  fail(error: SealwireError): void {
+    this.#closed ??= error;
+    this.#over = true;
+    this.#ratchet.erase();
+    this.#queue.fail(error);
+    this.#inFlight.fail(error);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw this.#closed;
+  }
+
+  #toPending(message: OutgoingMessage): PendingMessage {
+    const n = this.#n++;
+    const { kind, contentType, payload, expiresAtMs, until } = message;
+    const encoded = encodeMessage({
+      stream: this.#stream,
+      n,
+      timeMs: this.#context.clock.now(),
+      contentType,
+      payload,
+    });
+    const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
+    return { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers() };
+  }
+
+  async #pump(): Promise<void> {
+    // One turn of the loop, so that everything sent together shares a frame.
+    await null;
+    try {
+      while (this.#queue.length > 0) {
+        await this.#inFlight.room();
+        await this.#turns.run(() => this.#sendBatch());
+      }
+    } finally {
+      this.#pumping = undefined;
+    }
+  }
+
+  async #sendBatch(): Promise<void> {
+    const { batchMax } = this.#context.tuning;
+    const batch = this.#queue.takeBatch({ messagesMax: batchMax, bytesMax: BODY_BYTES_MAX });
+    const first = batch[0];
+    if (!first) return;
+    try {
+      const body = joinBody(batch.map(({ encoded }) => encoded));
+      const sealed = await this.#seal(first.kind, first.expiresAtS, body);
+      this.#track(sealed, batch);
+      await this.#emit(sealed, batch);
+    } catch (error) {
+      for (const { done } of batch) done.reject(error);
+    }
+  }
+
+  async #seal(kind: Kind, expiresAtS: number | null, content: Uint8Array): Promise<SealedFrame> {
+    const { crypto, clock, signer, sink, ownId } = this.#context;
+    const plan = {
+      kind,
+      senderId: ownId,
+      rosterName: '',
+      topic: this.#topic,
+      expiresAtS,
+      issuedAtS: Math.floor(clock.now() / 1000),
+      channel: null,
+      roster: null,
+      head: sink?.head ?? null,
+    };
+    const draft = draftFrame(crypto, this.#ratchet, plan, content);
+    return draft.finish(await signer.sign(draft.toBeSigned));
+  }
+
+  #track(sealed: SealedFrame, messages: readonly PendingMessage[]): void {
+    const { seq, bytes, label } = sealed;
+    this.#inFlight.add({ seq, bytes, leafHash: this.#context.hasher.leaf(label), messages, repairs: 0 });
+  }
+
+  async #emit(sealed: SealedFrame, messages: readonly PendingMessage[] = []): Promise<void> {
+    this.#log(sealed, messages);
+    await this.#context.connection.send(sealed.bytes);
+    for (const { n, until, done } of messages) {
+      if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });
+    }
+  }
+
+  async #repair(lost: readonly InFlightFrame[]): Promise<void> {
+    for (const frame of lost) {
+      await this.#context.connection.send(frame.bytes);
+      this.#context.onEvent({ type: 'repaired', seq: frame.seq });
+    }
+  }
+
+  #log({ seq, label }: SealedFrame, messages: readonly PendingMessage[]): void {
+    const { sink, onEvent } = this.#context;
+    const waiting = messages.filter(({ until }) => until === 'logged');
+    if (!sink) {
+      const error = new SealwireError('not-logged', 'There is no notary to log this message with.', {
+        hint: 'Open the peer with a notary, or wait for `delivered` only.',
+      });
+      for (const { done } of waiting) done.reject(error);
+      return;
+    }
+    sink.submit(label).then(
+      (logged) => {
+        for (const { n, done } of waiting) done.resolve({ n, seq, logged });
+      },
+      (cause: unknown) => {
+        const error = isSealwireError(cause)
+          ? cause
+          : new SealwireError('not-logged', `The label with seq ${seq} was not logged.`, { cause });
+        for (const { done } of waiting) done.reject(error);
+        onEvent({ type: 'not-logged', seq, error });
+      },
+    );
+  }
+}

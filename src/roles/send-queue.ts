@@ -1,0 +1,90 @@
+import type { Kind } from '../core/kinds.ts';
+import type { LoggedLabel } from '../core/ledger/submission.ts';
+
+/** What became of a message, as far as its sender waited. */
+export interface Sent {
+  /** Its place in the session's stream. */
+  readonly n: number;
+  /** Its frame's place in the ratchet. */
+  readonly seq: number;
+  /** Where its label stands in the ledger; only after waiting for `logged`. */
+  readonly logged: LoggedLabel | null;
+}
+
+/** How far `send` waits: handed to the transport, confirmed by the reader's signed receipt, or in the ledger. */
+export type SendUntil = 'sent' | 'delivered' | 'logged';
+
+/** A message on its way into a frame. */
+export interface PendingMessage {
+  readonly kind: Kind;
+  readonly n: number;
+  readonly expiresAtS: number | null;
+  /** Encoded as it will lie in the body. */
+  readonly encoded: Uint8Array;
+  readonly until: SendUntil;
+  readonly done: PromiseWithResolvers<Sent>;
+}
+
+/** How much one frame takes. */
+export interface BatchBounds {
+  readonly messagesMax: number;
+  readonly bytesMax: number;
+}
+
+/** Messages waiting for the next frames, first in, first out, bounded: a full queue makes its writers wait. */
+export class SendQueue {
+  readonly #messagesMax: number;
+  #items: PendingMessage[] = [];
+  #room: PromiseWithResolvers<void> | undefined;
+
+  constructor(messagesMax: number) {
+    this.#messagesMax = messagesMax;
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  /** Resolves when there is room for one more. */
+  async room(): Promise<void> {
+    while (this.#items.length >= this.#messagesMax) {
+      this.#room ??= Promise.withResolvers();
+      await this.#room.promise;
+    }
+  }
+
+  /** Call it only after {@link room}, in the same turn of the loop. */
+  push(message: PendingMessage): void {
+    this.#items.push(message);
+  }
+
+  /** Adaptive batching: whatever is queued and may share one label, up to the bounds, and at least one message. */
+  takeBatch({ messagesMax, bytesMax }: BatchBounds): PendingMessage[] {
+    const first = this.#items[0];
+    if (!first) return [];
+    let bytes = first.encoded.length;
+    let count = 1;
+    for (; count < Math.min(messagesMax, this.#items.length); count++) {
+      const next = this.#items[count];
+      if (!next || next.kind !== first.kind || next.expiresAtS !== first.expiresAtS) break;
+      bytes += next.encoded.length;
+      if (bytes > bytesMax) break;
+    }
+    const batch = this.#items.splice(0, count);
+    this.#release();
+    return batch;
+  }
+
+  /** Empties the queue and rejects everything in it. */
+  fail(error: Error): void {
+    const items = this.#items;
+    this.#items = [];
+    for (const { done } of items) done.reject(error);
+    this.#release();
+  }
+
+  #release(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+}
