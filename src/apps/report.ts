@@ -74,7 +74,6 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'file-unreadable': EXIT.local,
   'file-unwritable': EXIT.local,
   'file-exposed': EXIT.local,
-  'file-unwritable': EXIT.local,
   usage: EXIT.usage,
   internal: EXIT.internal,
 };
