@@ -7,6 +7,7 @@ import { anchorsOf } from '../core/identity/trust.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { loadIdentity, openHome, readTrust } from '../node/home.ts';
+import { readPassphrase } from '../node/passphrase.ts';
 import { openLedgerStore } from '../node/sqlite-ledger.ts';
 import { Listening } from '../roles/listening.ts';
 import { type Notary, openNotary } from '../roles/notary.ts';
@@ -14,7 +15,6 @@ import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service
 import { Peer } from '../roles/peer.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
-import { readPassphrase } from '../node/passphrase.ts';
 import { notEmpty } from './program.ts';
 import { Transports } from './transports.ts';
 
