@@ -7,6 +7,9 @@ import { BATCH_MAX, FRAME_BYTES_MAX } from '../limits.ts';
 const STREAM_BYTES = 8;
 /** About what a message adds to its payload. */
 const MESSAGE_HEAD_BYTES = 64;
+/** Byte strings that padding takes at most. */
+const PADDING_ITEMS_MAX = 2;
+const TWO_ZEROS = Uint8Array.of(0x42, 0, 0);
 
 /** One message as it lies in a body. */
 export interface BodyMessage {
@@ -30,25 +33,26 @@ export function encodeMessage(message: BodyMessage): Uint8Array {
   return writer.bytes(payload).finish();
 }
 
-/**
- * A body's plaintext: the messages, already encoded, as a CBOR sequence, then `paddingBytes` (0, or 2 and more) of
- * padding as one byte string of zeros.
- */
+/** A body's plaintext: the messages, already encoded, as a CBOR sequence, then exactly `paddingBytes` of padding. */
 export function joinBody(messages: readonly Uint8Array[], paddingBytes = 0): Uint8Array {
   if (paddingBytes === 0) return messages.length === 1 && messages[0] ? messages[0] : concatBytes(...messages);
   return concatBytes(...messages, padding(paddingBytes));
 }
 
+/** One byte string of zeros, or two where no single one is that long: the head grows when its length does. */
 function padding(bytes: number): Uint8Array {
   const head = bytes <= 24 ? 1 : bytes <= 257 ? 2 : bytes <= 65_538 ? 3 : 5;
-  return encodeCbor(new Uint8Array(bytes - head));
+  const zeros = encodeCbor(new Uint8Array(bytes - head));
+  return zeros.length === bytes ? zeros : concatBytes(TWO_ZEROS, padding(bytes - TWO_ZEROS.length));
 }
 
 /** Reads a body's plaintext; throws `malformed` or `too-large`. Padding is dropped. */
 export function readBody(plaintext: Uint8Array): BodyMessage[] {
-  const items = decodeCborSequence(plaintext, BATCH_MAX + 1, { bytesMax: FRAME_BYTES_MAX, depthMax: 1 });
-  const last = items.at(-1);
-  if (last instanceof Uint8Array) {
+  const itemsMax = BATCH_MAX + PADDING_ITEMS_MAX;
+  const items = decodeCborSequence(plaintext, itemsMax, { bytesMax: FRAME_BYTES_MAX, depthMax: 1 });
+  for (let i = 0; i < PADDING_ITEMS_MAX; i++) {
+    const last = items.at(-1);
+    if (!(last instanceof Uint8Array)) break;
     if (last.some((byte) => byte !== 0)) throw malformed('its padding is not zero');
     items.pop();
   }

@@ -1,3 +1,4 @@
+import { utf8ToBytes } from '../bytes.ts';
 import { type CborMap, type CborValue, decodeCbor } from '../cbor.ts';
 import { CborWriter } from '../cbor-writer.ts';
 import {
@@ -25,7 +26,9 @@ const RATCHET_ID_BYTES = 16;
 const TOKEN_ID_BYTES = 16;
 const ROSTER_HASH_BYTES = 16;
 const ROOT_BYTES = 32;
-const TOPIC_BYTES_MAX = 512;
+const TEXT_BYTES_MAX = 512;
+/** Bytes of UTF-8 that one UTF-16 unit takes at most. */
+const UTF8_GROWTH_MAX = 3;
 
 const FRAME_KINDS: ReadonlySet<number> = new Set(Object.values(KIND).filter((kind) => kind < KIND.policy));
 const OPEN_KINDS: ReadonlySet<number> = new Set([KIND.end, KIND.deliveryReceipt]);
@@ -138,6 +141,10 @@ export function decodeLabel(bytes: Uint8Array): Label {
 
 /** As {@link decodeLabel}, for an item that was decoded as part of a frame; `bytes` are the item's own. */
 export function labelFromItem(item: CborValue, bytes: Uint8Array): Label {
+  // In a frame too: what opens can be logged.
+  if (bytes.length > LABEL_BYTES_MAX) {
+    throw new SealwireError('too-large', `A label of ${bytes.length} bytes is over the bound of ${LABEL_BYTES_MAX}.`);
+  }
   const { protectedBytes, unprotected, payload, signature } = toSign1(item);
   if (unprotected.size !== 0) throw malformed('something in it is outside the signature');
   if (payload === null) throw malformed('its payload is detached');
@@ -240,8 +247,12 @@ function bytesOf(item: CborValue | undefined, length: number, what: string): Uin
 }
 
 function textOf(item: CborValue | undefined, what: string): string {
-  if (typeof item !== 'string' || item.length > TOPIC_BYTES_MAX) throw malformed(`its ${what} is not a short text`);
+  if (typeof item !== 'string' || isLong(item)) throw malformed(`its ${what} is not a short text`);
   return item;
+}
+
+function isLong(text: string): boolean {
+  return text.length * UTF8_GROWTH_MAX > TEXT_BYTES_MAX && utf8ToBytes(text).length > TEXT_BYTES_MAX;
 }
 
 function countOf(item: CborValue | undefined, what: string): number {
