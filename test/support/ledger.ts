@@ -5,12 +5,11 @@ import type { Crypto } from '../../src/core/crypto/port.ts';
 import { encodeRatchetEnd } from '../../src/core/frame/end.ts';
 import {
   decodeLabel,
-  encodeLabel,
+  draftLabel,
   encodeLabelHeader,
   type HeadClaim,
   isOpenKind,
   type LabelHeader,
-  labelToBeSigned,
 } from '../../src/core/frame/label.ts';
 import { encodeDeliveryReceipt, hashLabels, toRanges } from '../../src/core/frame/receipt.ts';
 import { identityId } from '../../src/core/identity/id.ts';
@@ -102,8 +101,8 @@ export class Writer {
     });
     const payload = isOpenKind(kind) ? content : this.#crypto.sha256(content);
     const mac0 = { payload, tag: mac0Tag(this.#crypto, new Uint8Array(32).fill(7), payload, protectedBytes) };
-    const signature = await this.member.signer.sign(labelToBeSigned(protectedBytes, mac0));
-    return encodeLabel(protectedBytes, mac0, signature);
+    const draft = draftLabel(protectedBytes, mac0);
+    return draft.finish(await this.member.signer.sign(draft.toBeSigned));
   }
 
   /** Several of them. */
@@ -143,7 +142,7 @@ export function withOtherMac(label: Uint8Array): Uint8Array {
   const { protectedBytes, content, mac, signature } = decodeLabel(label);
   const tag = mac.slice();
   tag[0] = (tag[0] ?? 0) ^ 1;
-  return encodeLabel(protectedBytes, { payload: content, tag }, signature);
+  return draftLabel(protectedBytes, { payload: content, tag }).finish(signature);
 }
 
 /** What a test's notary is made of; the store is in memory unless given. */

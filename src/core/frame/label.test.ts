@@ -7,15 +7,7 @@ import { type CborValue, decodeCbor, encodeCbor, type Tagged } from '../cbor.ts'
 import { isSealwireError } from '../errors.ts';
 import { KIND } from '../kinds.ts';
 import { LABEL_BYTES_MAX } from '../limits.ts';
-import {
-  decodeLabel,
-  encodeLabel,
-  encodeLabelHeader,
-  isOpenKind,
-  type Label,
-  type LabelHeader,
-  labelToBeSigned,
-} from './label.ts';
+import { decodeLabel, draftLabel, encodeLabelHeader, isOpenKind, type Label, type LabelHeader } from './label.ts';
 
 const seed = 20260701;
 const mac0 = { payload: new Uint8Array(32).fill(5), tag: new Uint8Array(32).fill(6) };
@@ -24,7 +16,7 @@ const mac0 = { payload: new Uint8Array(32).fill(5), tag: new Uint8Array(32).fill
 const SIGNATURE = signAs(SENDER, utf8ToBytes('anything'));
 
 function labelOf(header: LabelHeader): Uint8Array {
-  return encodeLabel(encodeLabelHeader(header), mac0, SIGNATURE);
+  return draftLabel(encodeLabelHeader(header), mac0).finish(SIGNATURE);
 }
 
 function headerOf({
@@ -91,12 +83,12 @@ test('every field comes back as it was written', () => {
       const encoded = labelOf(header);
       const label = decodeLabel(encoded);
       assert.deepEqual(headerOf(label), header);
-      assert.equal(label.bytes, encoded);
+      assert.deepEqual(label.bytes, encoded);
       assert.deepEqual(label.protectedBytes, encodeLabelHeader(header));
       assert.deepEqual(label.content, mac0.payload);
       assert.deepEqual(label.mac, mac0.tag);
       assert.deepEqual(label.signature, SIGNATURE);
-      assert.deepEqual(label.toBeVerified, labelToBeSigned(encodeLabelHeader(header), mac0));
+      assert.deepEqual(label.toBeVerified, draftLabel(encodeLabelHeader(header), mac0).toBeSigned);
     }),
     { seed, numRuns: 300 },
   );
@@ -285,4 +277,29 @@ test('a label is bounded, alone and in a frame', () => {
 test('open kinds are the end and the delivery receipt', () => {
   const open = Object.values(KIND).filter(isOpenKind);
   assert.deepEqual(open, [KIND.end, KIND.deliveryReceipt]);
+});
+
+test('any altered label is refused, or is the one encoding of what was read', () => {
+  const flips = fc.array(fc.record({ at: fc.nat(), mask: fc.integer({ min: 1, max: 255 }) }), {
+    minLength: 1,
+    maxLength: 2,
+  });
+  fc.assert(
+    fc.property(anyHeader, flips, (header, changes) => {
+      const altered = labelOf(header).slice();
+      for (const { at, mask } of changes) altered[at % altered.length] = (altered[at % altered.length] ?? 0) ^ mask;
+      let label: Label;
+      try {
+        label = decodeLabel(altered);
+      } catch (error) {
+        assert.ok(isSealwireError(error));
+        return;
+      }
+      const protectedBytes = encodeLabelHeader(headerOf(label));
+      const again = draftLabel(protectedBytes, { payload: label.content, tag: label.mac });
+      assert.deepEqual(again.finish(label.signature), altered);
+      assert.deepEqual(encodeCbor(decodeCbor(altered)), altered);
+    }),
+    { seed, numRuns: 1500 },
+  );
 });
