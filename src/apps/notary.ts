@@ -7,6 +7,7 @@ import { anchorsOf } from '../core/identity/trust.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { loadIdentity, openHome, readTrust } from '../node/home.ts';
+import { readPassphrase } from '../node/passphrase.ts';
 import { openLedgerStore } from '../node/sqlite-ledger.ts';
 import { Listening } from '../roles/listening.ts';
 import { type Notary, openNotary } from '../roles/notary.ts';
@@ -14,7 +15,6 @@ import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service
 import { Peer } from '../roles/peer.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
-import { readPassphrase } from './passphrase.ts';
 import { notEmpty } from './program.ts';
 import { Transports } from './transports.ts';
 
@@ -93,7 +93,7 @@ export function registerNotary(program: Command, context: Context): void {
 }
 
 async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
-  const passphrase = await readPassphrase(flags.passphraseFile);
+  const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
   await using running = await runNotary({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
@@ -122,7 +122,8 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     context.console.note(`Notary ${id} keeps ${notary.origin} in ${ledgerFile}, ${treeSize} entries so far.`);
     context.console.note(`It listens at ${address}; Ctrl-C ends it.`);
   }
-  await aborted(context.signal);
+  const failure = await Promise.race([aborted(context.signal), notary.failed]);
+  if (failure !== undefined) throw failure;
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

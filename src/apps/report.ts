@@ -20,7 +20,7 @@ export const EXIT_HELP = `Exit codes:
   0   done
   1   refused: a signature, key, certificate, frame or ledger does not hold
   2   usage: a command, option, argument or address is wrong
-  3   local: a home, file, passphrase or ledger is missing, exposed or unreadable
+  3   local: a home, file, passphrase or ledger is missing, exposed or unreadable, or the clock is not set
   4   network: the peer cannot be reached, went away, or took too long
   5   notary: an entry was not admitted or not logged
   70  internal: a fault in sealwire itself
@@ -72,8 +72,8 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'home-missing': EXIT.local,
   'home-exists': EXIT.local,
   'file-unreadable': EXIT.local,
-  'file-exposed': EXIT.local,
   'file-unwritable': EXIT.local,
+  'file-exposed': EXIT.local,
   usage: EXIT.usage,
   internal: EXIT.internal,
 };

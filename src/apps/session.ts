@@ -1,13 +1,13 @@
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { formatId } from '../core/identity/id.ts';
+import { readPassphrase } from '../node/passphrase.ts';
 import type { ReceivedMessage } from '../roles/incoming.ts';
 import type { Session } from '../roles/session.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import { eventSentence } from './event-sentence.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
-import { readPassphrase } from './passphrase.ts';
 import { notEmpty } from './program.ts';
 
 /** The media type of a line of text. */
@@ -40,7 +40,7 @@ function withSessionFlags(command: Command): Command {
 }
 
 async function open(context: Context, flags: SessionFlags): Promise<SealwirePeer> {
-  const passphrase = await readPassphrase(flags.passphraseFile);
+  const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
   return openPeer({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),

@@ -2,16 +2,12 @@ import {
   createCipheriv,
   createDecipheriv,
   createECDH,
-  createHmac,
   createPrivateKey,
   createPublicKey,
   createSecretKey,
   diffieHellman,
   generateKeyPairSync,
-  hash,
   type KeyObject,
-  randomBytes,
-  randomFillSync,
   sign,
   verify,
 } from 'node:crypto';
@@ -22,6 +18,9 @@ import type { AeadName, Crypto } from '../core/crypto/port.ts';
 import { SealwireError } from '../core/errors.ts';
 import type { Signer, Verifier } from '../core/ports.ts';
 import { fromDer, toDer } from './der-signature.ts';
+import { hmacSha256 } from './hmac.ts';
+import { freshRandom } from './random.ts';
+import { sha256 } from './sha256.ts';
 
 const CURVE = 'P-256';
 const HASH_BYTES = 32;
@@ -47,68 +46,10 @@ function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
-/**
- * SHA-256. A string is the fastest form that `hash` gives its result in; it stays in memory until it is collected, so
- * what has to stay secret is never hashed here.
- */
-function sha256(data: Uint8Array): Uint8Array {
-  const digest = hash('sha256', data, 'binary');
-  const bytes = new Uint8Array(HASH_BYTES);
-  for (let i = 0; i < HASH_BYTES; i++) bytes[i] = digest.charCodeAt(i);
-  return bytes;
-}
-
-const BLOCK_BYTES = 64;
-const ONE_SHOT_BYTES_MAX = 1024;
-const INNER_PAD = new Uint8Array(BLOCK_BYTES).fill(0x36);
-const OUTER_PAD = new Uint8Array(BLOCK_BYTES).fill(0x5c);
-const inner = new Uint8Array(BLOCK_BYTES + ONE_SHOT_BYTES_MAX);
-const outer = new Uint8Array(BLOCK_BYTES + HASH_BYTES);
-
-/**
- * HMAC (RFC 2104) as two one-shot hashes where the input is short: half the time of a key object and a `Hmac`, and
- * every frame takes five. What depends on the key is wiped; the inner hash gives nothing away without the key.
- */
-function hmac(key: Uint8Array, data: Uint8Array): Uint8Array {
-  if (key.length > BLOCK_BYTES || data.length > ONE_SHOT_BYTES_MAX) {
-    // Given raw bytes, Node 24 finds out by throwing and catching that they are no key object: 10 µs a call.
-    return plain(createHmac('sha256', createSecretKey(key)).update(data).digest());
-  }
-  inner.set(INNER_PAD);
-  outer.set(OUTER_PAD);
-  for (let i = 0; i < key.length; i++) {
-    const byte = key[i] ?? 0;
-    inner[i] = byte ^ 0x36;
-    outer[i] = byte ^ 0x5c;
-  }
-  inner.set(data, BLOCK_BYTES);
-  outer.set(sha256(inner.subarray(0, BLOCK_BYTES + data.length)), BLOCK_BYTES);
-  const tag = plain(hash('sha256', outer, 'buffer'));
-  inner.fill(0, 0, BLOCK_BYTES + data.length);
-  outer.fill(0);
-  return tag;
-}
-
-const pool = new Uint8Array(1024);
-let drawn = pool.length;
-
-/** Small draws come out of a pool, which is wiped behind them: asking OpenSSL costs 7 µs however little it gives. */
-function random(length: number): Uint8Array {
-  if (length > pool.length / 4) return plain(randomBytes(length));
-  if (drawn + length > pool.length) {
-    randomFillSync(pool);
-    drawn = 0;
-  }
-  const bytes = pool.slice(drawn, drawn + length);
-  pool.fill(0, drawn, drawn + length);
-  drawn += length;
-  return bytes;
-}
-
 // Node offers HKDF only as extract and expand in one.
 function hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   checkHkdfBytes(length);
-  if (length <= HASH_BYTES) return hmac(key, concatBytes(info, ONE)).subarray(0, length);
+  if (length <= HASH_BYTES) return hmacSha256(key, concatBytes(info, ONE)).subarray(0, length);
   const blocks = Math.ceil(length / HASH_BYTES);
   const output = new Uint8Array(blocks * HASH_BYTES);
   // T(n-1) ‖ info ‖ n; the first has no T before it.
@@ -116,7 +57,7 @@ function hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Arr
   input.set(info, HASH_BYTES);
   for (let n = 1; n <= blocks; n++) {
     input[input.length - 1] = n;
-    const block = hmac(key, n === 1 ? input.subarray(HASH_BYTES) : input);
+    const block = hmacSha256(key, n === 1 ? input.subarray(HASH_BYTES) : input);
     output.set(block, (n - 1) * HASH_BYTES);
     input.set(block);
   }
@@ -149,10 +90,10 @@ function aeadCipher(name: AeadName, key: Uint8Array, nonce: Uint8Array) {
 
 /** The primitives as OpenSSL has them. */
 export const nodeCrypto: Crypto = {
-  random,
+  random: freshRandom,
   sha256,
-  hmac,
-  hkdfExtract: (salt, inputKey) => hmac(salt, inputKey),
+  hmac: hmacSha256,
+  hkdfExtract: (salt, inputKey) => hmacSha256(salt, inputKey),
   hkdfExpand,
   aes256Ctr: (key, data) => plain(createCipheriv('aes-256-ctr', createSecretKey(key), ZERO_COUNTER).update(data)),
   aeadSeal(name, key, nonce, aad, plaintext) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SealwireError } from '../core/errors.ts';
+import { shellWord } from '../core/identity/id.ts';
 
 /** Keys, certificates and lists of trust are small; a larger file is something else. */
 export const SMALL_FILE_BYTES_MAX: number = 4 * 1024 * 1024;
@@ -55,7 +56,7 @@ async function checkUnexposed(file: FileHandle, path: string): Promise<void> {
   if (process.platform === 'win32' || !status.isFile() || (status.mode & 0o077) === 0) return;
   const mode = (status.mode & 0o777).toString(8).padStart(4, '0');
   throw new SealwireError('file-exposed', `${path} holds a secret, but other users may reach it (mode ${mode}).`, {
-    hint: `If nobody has read it: chmod 600 '${path}'`,
+    hint: `If nobody has read it: chmod 600 ${shellWord(path)}`,
   });
 }
 

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
 import { SealwireError } from '../core/errors.ts';
 import type { Certificate } from '../core/identity/certificate.ts';
-import { identityId } from '../core/identity/id.ts';
+import { identityId, shellWord } from '../core/identity/id.ts';
 import { EMPTY_TRUST, formatTrust, parseTrust, type TrustList } from '../core/identity/trust.ts';
 import type { Signer } from '../core/ports.ts';
 import { readCertificates, validatePath, writeCertificates } from './certificates.ts';
 import { nodeCrypto, nodeSigner } from './crypto.ts';
 import { createFile, readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
-import { readPrivateKey, writePrivateKey } from './key-files.ts';
+import { isProtectedKey, readPrivateKey, writePrivateKey } from './key-files.ts';
 
 /** A directory that holds one identity and whom it trusts, for its owner's eyes only. */
 export interface Home {
@@ -30,6 +30,8 @@ export interface HomeContents {
   readonly chain: readonly Certificate[];
   /** Protects the key file where it is given. */
   readonly passphrase?: string;
+  /** Nobody where it is missing. */
+  readonly trust?: TrustList;
 }
 
 /** An identity with its private key. */
@@ -53,6 +55,8 @@ export interface PublicIdentity {
   readonly name: string;
   readonly id: Uint8Array;
   readonly chain: readonly Certificate[];
+  /** Whether the key file needs a passphrase. */
+  readonly isProtected: boolean;
 }
 
 /** Where a home's files are; nothing is read. */
@@ -76,14 +80,14 @@ export async function openHome(directory: string): Promise<Home> {
   }
   if (process.platform !== 'win32' && (status.mode & 0o022) !== 0) {
     throw new SealwireError('file-exposed', `Other users may change the files in ${directory}.`, {
-      hint: `chmod 700 '${directory}'`,
+      hint: `chmod 700 ${shellWord(directory)}`,
     });
   }
   return home;
 }
 
 /**
- * Makes a home of a directory that is new or empty: mode 0700, files 0600, trusting nobody. Whole or not at all: the
+ * Makes a home of a directory that is new or empty: mode 0700, files 0600. Whole or not at all: the
  * first of two that make one at the same place wins. Throws `home-exists`, `key-invalid` where key and certificate do
  * not belong together, `file-unwritable`.
  */
@@ -94,7 +98,7 @@ export async function createHome(directory: string, contents: HomeContents): Pro
   await checkEmpty(directory);
   const files = [
     [home.certificateFile, writeCertificates(chain.map(({ der }) => der))],
-    [home.trustFile, formatTrust(EMPTY_TRUST)],
+    [home.trustFile, formatTrust(contents.trust ?? EMPTY_TRUST)],
     // The key comes last: without it a directory is no home.
     [home.keyFile, writePrivateKey(privateKey, passphrase)],
   ] as const;
@@ -123,25 +127,26 @@ export async function loadIdentity(
   options: { readonly passphrase?: string; readonly nowMs?: number } = {},
 ): Promise<LoadedIdentity> {
   const { passphrase, nowMs } = options;
+  const { name, id, chain } = await readIdentity(home);
   const pem = await readSmallFile(home.keyFile, { secret: true });
   const source = home.keyFile;
   const privateKey = readPrivateKey(pem, passphrase === undefined ? { source } : { source, passphrase });
   const signer = nodeSigner(privateKey);
-  const { name, id, chain } = await readIdentity(home);
   checkPair(signer.publicKey, chain, home.directory);
   if (nowMs !== undefined) await validatePath({ chain, anchors: [id], nowMs });
   const certificates = chain.map(({ der }) => der);
   return { name, id, publicKey: signer.publicKey, certificates, chain, signer, privateKey };
 }
 
-/** Name, id and certificates, which need no passphrase. Throws as `readCertificates`, `certificate-invalid` without a CN. */
+/** What needs no passphrase. Throws as `readCertificates`, `certificate-invalid` without a CN, `file-exposed`. */
 export async function readIdentity(home: Home): Promise<PublicIdentity> {
   const chain = readCertificates(await readSmallFileBytes(home.certificateFile), home.certificateFile);
   const [leaf] = chain;
   if (leaf?.commonName === undefined) {
     throw new SealwireError('certificate-invalid', `The certificate in ${home.certificateFile} has no common name.`);
   }
-  return { name: leaf.commonName, id: identityId(nodeCrypto, leaf.publicKey), chain };
+  const isProtected = isProtectedKey(await readSmallFile(home.keyFile, { secret: true }));
+  return { name: leaf.commonName, id: identityId(nodeCrypto, leaf.publicKey), chain, isProtected };
 }
 
 /** Whom the home trusts; throws as `parseTrust`. */
@@ -203,7 +208,7 @@ function notWritten(path: string, cause: unknown): SealwireError {
 
 function missing(what: string, { directory }: Home): SealwireError {
   return new SealwireError('home-missing', `${what}.`, {
-    hint: `Make one with \`sealwire init NAME --home '${directory}'\`, or name another with --home or SEALWIRE_HOME.`,
+    hint: `Make one with \`sealwire init NAME --home ${shellWord(directory)}\`, or name another with --home or SEALWIRE_HOME.`,
   });
 }
 

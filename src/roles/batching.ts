@@ -22,12 +22,18 @@ export class Batching<Item, Result> {
   readonly #queue: Waiting<Item, Result>[] = [];
   #running: Promise<void> | null = null;
   #failure: unknown;
+  readonly #failed = Promise.withResolvers<unknown>();
   #isStopped = false;
 
   /** `commit` gives one result for each item, in order. */
   constructor(commit: (items: readonly Item[]) => Promise<readonly Result[]>, bounds: BatchingBounds) {
     this.#commit = commit;
     this.#bounds = bounds;
+  }
+
+  /** Resolves with the reason when a commit fails, and not before. */
+  get failed(): Promise<unknown> {
+    return this.#failed.promise;
   }
 
   /** Queues items together; throws `overloaded` when there is no room for them, or what stopped the queue. */
@@ -67,6 +73,7 @@ export class Batching<Item, Result> {
       } catch (error) {
         this.#isStopped = true;
         this.#failure = error;
+        this.#failed.resolve(error);
         for (const { reject } of [...batch, ...this.#queue.splice(0)]) reject(error);
       }
     }

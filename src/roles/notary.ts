@@ -96,6 +96,14 @@ export class Notary implements AsyncDisposable {
   }
 
   /**
+   * Resolves when the ledger could not be written and the notary has stopped for good: what became of the last block is
+   * unknown until the ledger is opened again.
+   */
+  get failed(): Promise<unknown> {
+    return this.#batching.failed;
+  }
+
+  /**
    * From now on labels of this identity are taken, until the notary closes; its certificates are logged unless they
    * were before. The caller has validated them. Throws `certificate-invalid`, `key-invalid`, or what stopped the notary.
    */

@@ -203,10 +203,13 @@ test('tls: checkPeer sees the whole chain, and its refusal is final before any u
   });
   const mismatch = new SealwireError('identity-mismatch', 'It is somebody else.');
   let seen: readonly Uint8Array[] = [];
+  const keep = (chain: readonly Uint8Array[]): void => {
+    seen = chain;
+  };
   const refused: unknown[] = [];
   const strict = await listenTls('tls://127.0.0.1:0', refuse(mismatch), { onRefused: (error) => refused.push(error) });
   const never = strict.accept().next();
-  const curious: TlsIdentity = { ...anyone, checkPeer: (chain) => void (seen = chain) };
+  const curious: TlsIdentity = { ...anyone, checkPeer: keep };
   const dialled = await dialTls(strict.address, curious);
   await dialled.send(Uint8Array.of(1)).catch(() => {});
   await assert.rejects(async () => {

@@ -1,6 +1,5 @@
 import { equalBytes } from '../../src/core/bytes.ts';
 import type { Label } from '../../src/core/frame/label.ts';
-import { seqsOf } from '../../src/core/frame/receipt.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { decodeEntry, receiptInLabel } from '../../src/core/ledger/entry.ts';
 import { openLedgerReader } from '../../src/node/sqlite-ledger.ts';
@@ -20,16 +19,20 @@ export class LedgerLabels {
     return this.all.filter((label) => equalBytes(label.senderId, senderId));
   }
 
+  /** True where a delivery receipt of the ledger covers `label`. */
+  isConfirmed({ senderId, ratchetId, seq }: Label): boolean {
+    return this.all.some((label) => {
+      const receipt = receiptInLabel(label);
+      if (!receipt || !equalBytes(receipt.senderId, senderId) || !equalBytes(receipt.ratchetId, ratchetId))
+        return false;
+      return receipt.ranges.some(([first, last]) => first <= seq && seq <= last);
+    });
+  }
+
   /** Seqs of a sender's labels that no delivery receipt covers; receipts themselves need none. */
   unconfirmed(senderId: Uint8Array): number[] {
-    const confirmed = new Set<string>();
-    for (const label of this.all) {
-      const receipt = receiptInLabel(label);
-      if (!receipt || !equalBytes(receipt.senderId, senderId)) continue;
-      for (const seq of seqsOf(receipt.ranges)) confirmed.add(place(receipt.ratchetId, seq));
-    }
     return this.by(senderId)
-      .filter(({ kind, ratchetId, seq }) => kind !== KIND.deliveryReceipt && !confirmed.has(place(ratchetId, seq)))
+      .filter((label) => label.kind !== KIND.deliveryReceipt && !this.isConfirmed(label))
       .map(({ seq }) => seq);
   }
 }
@@ -43,8 +46,4 @@ export async function readLabels(ledgerFile: string): Promise<LedgerLabels> {
     if (entry.type === 'label') labels.push(entry.label);
   }
   return new LedgerLabels(labels);
-}
-
-function place(ratchetId: Uint8Array, seq: number): string {
-  return `${Buffer.from(ratchetId).toString('hex')} ${seq}`;
 }

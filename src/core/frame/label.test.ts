@@ -7,7 +7,15 @@ import { type CborValue, decodeCbor, encodeCbor, type Tagged } from '../cbor.ts'
 import { isSealwireError } from '../errors.ts';
 import { KIND } from '../kinds.ts';
 import { LABEL_BYTES_MAX } from '../limits.ts';
-import { decodeLabel, draftLabel, encodeLabelHeader, isOpenKind, type Label, type LabelHeader } from './label.ts';
+import {
+  decodeLabel,
+  draftLabel,
+  encodeLabel,
+  encodeLabelHeader,
+  isOpenKind,
+  type Label,
+  type LabelHeader,
+} from './label.ts';
 
 const seed = 20260701;
 const mac0 = { payload: new Uint8Array(32).fill(5), tag: new Uint8Array(32).fill(6) };
@@ -16,7 +24,7 @@ const mac0 = { payload: new Uint8Array(32).fill(5), tag: new Uint8Array(32).fill
 const SIGNATURE = signAs(SENDER, utf8ToBytes('anything'));
 
 function labelOf(header: LabelHeader): Uint8Array {
-  return draftLabel(encodeLabelHeader(header), mac0).finish(SIGNATURE);
+  return encodeLabel(encodeLabelHeader(header), mac0, SIGNATURE);
 }
 
 function headerOf({
@@ -296,8 +304,8 @@ test('any altered label is refused, or is the one encoding of what was read', ()
         return;
       }
       const protectedBytes = encodeLabelHeader(headerOf(label));
-      const again = draftLabel(protectedBytes, { payload: label.content, tag: label.mac });
-      assert.deepEqual(again.finish(label.signature), altered);
+      const again = encodeLabel(protectedBytes, { payload: label.content, tag: label.mac }, label.signature);
+      assert.deepEqual(again, altered);
       assert.deepEqual(encodeCbor(decodeCbor(altered)), altered);
     }),
     { seed, numRuns: 1500 },

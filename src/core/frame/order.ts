@@ -47,6 +47,11 @@ export class StreamOrder<T> {
     return this.#next;
   }
 
+  /** The highest n that is held; −1 where nothing is. */
+  get newest(): number {
+    return Math.max(-1, ...this.#held.keys());
+  }
+
   /** Takes message `n` in and gives what may now be handed on; empty for a duplicate. */
   accept(n: number, item: T): Ordered<T>[] {
     if (n < this.#next) return this.#fillGap(n) ? [{ type: 'message', n, item, late: true }] : [];
