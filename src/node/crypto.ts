@@ -7,7 +7,6 @@ import {
   createSecretKey,
   diffieHellman,
   generateKeyPairSync,
-  hash,
   type KeyObject,
   sign,
   verify,
@@ -21,11 +20,13 @@ import type { Signer, Verifier } from '../core/ports.ts';
 import { fromDer, toDer } from './der-signature.ts';
 import { hmacSha256 } from './hmac.ts';
 import { freshRandom } from './random.ts';
+import { sha256 } from './sha256.ts';
 
 const CURVE = 'P-256';
 const HASH_BYTES = 32;
 const POINT_BYTES = 65;
 const UNCOMPRESSED = 4;
+const ONE = Uint8Array.of(1);
 const ZERO_COUNTER = new Uint8Array(16);
 
 /** SubjectPublicKeyInfo up to the point: whole, and x with an even y. */
@@ -48,6 +49,7 @@ function plain(buffer: Buffer): Uint8Array {
 // Node offers HKDF only as extract and expand in one.
 function hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   checkHkdfBytes(length);
+  if (length <= HASH_BYTES) return hmacSha256(key, concatBytes(info, ONE)).subarray(0, length);
   const blocks = Math.ceil(length / HASH_BYTES);
   const output = new Uint8Array(blocks * HASH_BYTES);
   // T(n-1) ‖ info ‖ n; the first has no T before it.
@@ -89,7 +91,7 @@ function aeadCipher(name: AeadName, key: Uint8Array, nonce: Uint8Array) {
 /** The primitives as OpenSSL has them. */
 export const nodeCrypto: Crypto = {
   random: freshRandom,
-  sha256: (data) => plain(hash('sha256', data, 'buffer')),
+  sha256,
   hmac: hmacSha256,
   hkdfExtract: (salt, inputKey) => hmacSha256(salt, inputKey),
   hkdfExpand,

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, hash } from 'node:crypto';
+import { sha256 } from './sha256.ts';
 
 /*
  * HMAC-SHA-256 (RFC 2104) as two one-shot hashes where the input is short. A `Hmac` and the `KeyObject` that it wants
@@ -26,10 +27,11 @@ export function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
     outer[i] = byte ^ OUTER_PAD;
   }
   inner.set(data, BLOCK_BYTES);
-  outer.set(hash('sha256', inner.subarray(0, BLOCK_BYTES + data.length), 'buffer'), BLOCK_BYTES);
+  // Without the key the inner hash leads nowhere; what comes out may be a key itself.
+  outer.set(sha256(inner.subarray(0, BLOCK_BYTES + data.length)), BLOCK_BYTES);
   const tag = hash('sha256', outer, 'buffer');
   // Nothing of the key stays behind.
-  inner.fill(0, 0, BLOCK_BYTES);
+  inner.fill(0, 0, BLOCK_BYTES + data.length);
   outer.fill(0);
   return new Uint8Array(tag.buffer, tag.byteOffset, tag.length);
 }

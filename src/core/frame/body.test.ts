@@ -95,8 +95,7 @@ test('a body holds BATCH_MAX messages, with padding, and no more', () => {
   const most = new Array<Uint8Array>(BATCH_MAX).fill(encoded);
   assert.equal(readBody(joinBody(most)).length, BATCH_MAX);
   assert.equal(readBody(joinBody(most, 25)).length, BATCH_MAX);
-  refuses(joinBody([...most, encoded]));
-  refuses(joinBody([...most, encoded, encoded, encoded]), 'too-large');
+  refuses(joinBody([...most, encoded]), 'too-large');
   refuses(new Uint8Array(FRAME_BYTES_MAX + 1), 'too-large');
 });
 
@@ -128,7 +127,7 @@ for (const [what, item] of Object.entries(wrong)) {
 }
 
 test('a message is refused with something nested in it, not in its one encoding, or cut', () => {
-  refuses(encodeCbor([stream, 0, 0, 0, [payload]]), 'too-large');
+  refuses(encodeCbor([stream, 0, 0, 0, [payload]]));
   const encoded = encodeMessage(message);
   for (let length = 1; length < encoded.length; length++) refuses(encoded.subarray(0, length));
   const longN = concatBytes(encoded.subarray(0, 10), Uint8Array.of(0x18, 0), encoded.subarray(11));

@@ -1,5 +1,6 @@
 import { concatBytes } from '../bytes.ts';
-import { type CborValue, decodeCborSequence, encodeCbor } from '../cbor.ts';
+import { encodeCbor } from '../cbor.ts';
+import { CborReader } from '../cbor-reader.ts';
 import { CborWriter } from '../cbor-writer.ts';
 import { SealwireError } from '../errors.ts';
 import { BATCH_MAX, FRAME_BYTES_MAX } from '../limits.ts';
@@ -48,29 +49,34 @@ function padding(bytes: number): Uint8Array {
 
 /** Reads a body's plaintext; throws `malformed` or `too-large`. Padding is dropped. */
 export function readBody(plaintext: Uint8Array): BodyMessage[] {
-  const itemsMax = BATCH_MAX + PADDING_ITEMS_MAX;
-  const items = decodeCborSequence(plaintext, itemsMax, { bytesMax: FRAME_BYTES_MAX, depthMax: 1 });
-  for (let i = 0; i < PADDING_ITEMS_MAX; i++) {
-    const last = items.at(-1);
-    if (!(last instanceof Uint8Array)) break;
-    if (last.some((byte) => byte !== 0)) throw malformed('its padding is not zero');
-    items.pop();
+  if (plaintext.length > FRAME_BYTES_MAX) throw tooLarge(`A body of ${plaintext.length} bytes does not fit a frame`);
+  const reader = new CborReader(plaintext);
+  const messages: BodyMessage[] = [];
+  while (!reader.done && !reader.bytesNext) {
+    if (messages.length === BATCH_MAX) throw tooLarge(`A body holds more than ${BATCH_MAX} messages`);
+    messages.push(readMessage(reader));
   }
-  if (items.length === 0 || items.length > BATCH_MAX) throw malformed(`it holds ${items.length} messages`);
-  return items.map(readMessage);
+  for (let i = 0; i < PADDING_ITEMS_MAX && !reader.done; i++) {
+    if (reader.bytes().some((byte) => byte !== 0)) throw malformed('its padding is not zero');
+  }
+  reader.end();
+  if (messages.length === 0) throw malformed('it holds no message');
+  return messages;
 }
 
-function readMessage(item: CborValue): BodyMessage {
-  if (!Array.isArray(item) || item.length !== 5) throw malformed('a message has five elements');
-  const [stream, n, timeMs, contentType, payload] = item as CborValue[];
-  if (!(stream instanceof Uint8Array) || stream.length !== STREAM_BYTES) throw malformed('a stream is 8 bytes');
-  if (typeof n !== 'number' || n < 0) throw malformed('n is not a whole number');
-  if (typeof timeMs !== 'number' || timeMs < 0) throw malformed('a time is not a whole number');
-  if (typeof contentType !== 'string' && !(typeof contentType === 'number' && contentType >= 0)) {
-    throw malformed('a content type is neither a number nor text');
-  }
-  if (!(payload instanceof Uint8Array)) throw malformed('a payload is not a byte string');
-  return { stream, n, timeMs, contentType, payload };
+function readMessage(reader: CborReader): BodyMessage {
+  if (reader.array() !== 5) throw malformed('a message has five elements');
+  return {
+    stream: reader.bytes(STREAM_BYTES),
+    n: reader.uint(),
+    timeMs: reader.uint(),
+    contentType: reader.textNext ? reader.text(FRAME_BYTES_MAX) : reader.uint(),
+    payload: reader.bytes(),
+  };
+}
+
+function tooLarge(what: string): SealwireError {
+  return new SealwireError('too-large', `${what}.`);
 }
 
 function malformed(why: string): SealwireError {

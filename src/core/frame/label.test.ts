@@ -9,12 +9,12 @@ import { KIND } from '../kinds.ts';
 import { LABEL_BYTES_MAX } from '../limits.ts';
 import {
   decodeLabel,
+  draftLabel,
   encodeLabel,
   encodeLabelHeader,
   isOpenKind,
   type Label,
   type LabelHeader,
-  labelToBeSigned,
 } from './label.ts';
 
 const seed = 20260701;
@@ -91,12 +91,12 @@ test('every field comes back as it was written', () => {
       const encoded = labelOf(header);
       const label = decodeLabel(encoded);
       assert.deepEqual(headerOf(label), header);
-      assert.equal(label.bytes, encoded);
+      assert.deepEqual(label.bytes, encoded);
       assert.deepEqual(label.protectedBytes, encodeLabelHeader(header));
       assert.deepEqual(label.content, mac0.payload);
       assert.deepEqual(label.mac, mac0.tag);
       assert.deepEqual(label.signature, SIGNATURE);
-      assert.deepEqual(label.toBeVerified, labelToBeSigned(encodeLabelHeader(header), mac0));
+      assert.deepEqual(label.toBeVerified, draftLabel(encodeLabelHeader(header), mac0).toBeSigned);
     }),
     { seed, numRuns: 300 },
   );
@@ -285,4 +285,29 @@ test('a label is bounded, alone and in a frame', () => {
 test('open kinds are the end and the delivery receipt', () => {
   const open = Object.values(KIND).filter(isOpenKind);
   assert.deepEqual(open, [KIND.end, KIND.deliveryReceipt]);
+});
+
+test('any altered label is refused, or is the one encoding of what was read', () => {
+  const flips = fc.array(fc.record({ at: fc.nat(), mask: fc.integer({ min: 1, max: 255 }) }), {
+    minLength: 1,
+    maxLength: 2,
+  });
+  fc.assert(
+    fc.property(anyHeader, flips, (header, changes) => {
+      const altered = labelOf(header).slice();
+      for (const { at, mask } of changes) altered[at % altered.length] = (altered[at % altered.length] ?? 0) ^ mask;
+      let label: Label;
+      try {
+        label = decodeLabel(altered);
+      } catch (error) {
+        assert.ok(isSealwireError(error));
+        return;
+      }
+      const protectedBytes = encodeLabelHeader(headerOf(label));
+      const again = encodeLabel(protectedBytes, { payload: label.content, tag: label.mac }, label.signature);
+      assert.deepEqual(again, altered);
+      assert.deepEqual(encodeCbor(decodeCbor(altered)), altered);
+    }),
+    { seed, numRuns: 1500 },
+  );
 });
