@@ -1,6 +1,10 @@
+import { registerIdentity } from './identity-commands.ts';
+import { registerNotary } from './notary.ts';
 import { type Family, runProgram } from './program.ts';
+import { registerSession } from './session.ts';
+import { registerTour } from './tour.ts';
 
 /** The command families, in the order in which `--help` shows them. */
-const families: readonly Family[] = [];
+const families: readonly Family[] = [registerIdentity, registerSession, registerNotary, registerTour];
 
 await runProgram(process.argv.slice(2), families);

@@ -20,7 +20,7 @@ export const EXIT_HELP = `Exit codes:
   0   done
   1   refused: a signature, key, certificate, frame or ledger does not hold
   2   usage: a command, option, argument or address is wrong
-  3   local: a home, file, passphrase or ledger is missing, exposed or unreadable
+  3   local: a home, file, passphrase or ledger is missing, exposed or unreadable, or the clock is not set
   4   network: the peer cannot be reached, went away, or took too long
   5   notary: an entry was not admitted or not logged
   70  internal: a fault in sealwire itself
@@ -38,6 +38,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'certificate-invalid': EXIT.refused,
   'certificate-expired': EXIT.refused,
   'certificate-not-yet-valid': EXIT.refused,
+  'clock-unset': EXIT.local,
   'identity-mismatch': EXIT.refused,
   'identity-unknown': EXIT.refused,
   'passphrase-required': EXIT.local,
@@ -64,7 +65,6 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'ledger-missing': EXIT.local,
   'head-moved': EXIT.notary,
   'clock-behind': EXIT.notary,
-  'clock-unset': EXIT.local,
   'checkpoint-mismatch': EXIT.refused,
   conflict: EXIT.refused,
   'not-admitted': EXIT.notary,
@@ -72,6 +72,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'home-missing': EXIT.local,
   'home-exists': EXIT.local,
   'file-unreadable': EXIT.local,
+  'file-unwritable': EXIT.local,
   'file-exposed': EXIT.local,
   usage: EXIT.usage,
   internal: EXIT.internal,

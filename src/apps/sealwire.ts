@@ -1,2 +1,12 @@
 /** The library's public door. */
 export { type ErrorCode, type ErrorDetails, isSealwireError, SealwireError } from '../core/errors.ts';
+export { formatId } from '../core/identity/id.ts';
+export type { ValidIdentity } from '../core/identity/path.ts';
+export type { LoggedLabel } from '../core/ledger/submission.ts';
+export type { ReceivedMessage } from '../roles/incoming.ts';
+export type { Listening } from '../roles/listening.ts';
+export type { SendUntil, Sent } from '../roles/send-queue.ts';
+export type { SendOptions, Session } from '../roles/session.ts';
+export type { SessionTuning } from '../roles/session-context.ts';
+export type { SessionEvent } from '../roles/session-events.ts';
+export { type NotaryAddress, type OpenPeerOptions, openPeer, type PeerEvent, type SealwirePeer } from './open-peer.ts';

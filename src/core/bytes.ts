@@ -1,5 +1,5 @@
 /** Byte helpers that every floor shares; all of them take and give plain `Uint8Array`. */
-export { equalBytes } from '@noble/ciphers/utils.js';
+export { bytesToUtf8, equalBytes } from '@noble/ciphers/utils.js';
 export { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 export { base64nopad, base64urlnopad } from '@scure/base';
 

@@ -24,9 +24,6 @@ test('the writer gives the same bytes as the general encoder', () => {
 test('each length of head is the shortest', () => {
   for (const value of [1, 23, 24, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
     assert.deepEqual(new CborWriter().int(value).finish(), encodeCbor(value));
-    assert.deepEqual(
-      new CborWriter().int(-1 - value).finish(),
-      encodeCbor(-1 - value === -(2 ** 53) ? -BigInt(2 ** 53) : -1 - value),
-    );
+    assert.deepEqual(new CborWriter().int(-value).finish(), encodeCbor(-value));
   }
 });

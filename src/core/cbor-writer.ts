@@ -27,6 +27,21 @@ export class CborWriter {
   }
 
   text(value: string): this {
+    this.#room(HEAD_BYTES_MAX + value.length);
+    const start = this.#length;
+    this.#head(MAJOR.text, value.length);
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code < 0x80) this.#buffer[this.#length++] = code;
+      else {
+        this.#length = start;
+        return this.#utf8(value);
+      }
+    }
+    return this;
+  }
+
+  #utf8(value: string): this {
     const utf8 = utf8ToBytes(value);
     return this.#head(MAJOR.text, utf8.length).raw(utf8);
   }
@@ -57,6 +72,12 @@ export class CborWriter {
     this.#room(encoded.length);
     this.#buffer.set(encoded, this.#length);
     this.#length += encoded.length;
+    return this;
+  }
+
+  /** Begins anew. What {@link finish} gave before is overwritten: for bytes that nobody keeps. */
+  restart(): this {
+    this.#length = 0;
     return this;
   }
 

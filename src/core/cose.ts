@@ -1,5 +1,6 @@
-import { compareBytes } from './bytes.ts';
+import { equalBytes } from './bytes.ts';
 import { type CborMap, type CborValue, decodeCbor, encodeCbor, SIGN1_TAG, Tagged } from './cbor.ts';
+import { CborReader } from './cbor-reader.ts';
 import { CborWriter } from './cbor-writer.ts';
 import type { Crypto } from './crypto/port.ts';
 import { SealwireError } from './errors.ts';
@@ -37,13 +38,13 @@ export function sign1ToBeSigned(
   payload: Uint8Array,
   externalAad: Uint8Array = EMPTY,
 ): Uint8Array {
-  const writer = new CborWriter(64 + protectedBytes.length + externalAad.length + payload.length);
+  const writer = new CborWriter(32 + protectedBytes.length + externalAad.length + payload.length);
   return writer.array(4).text('Signature1').bytes(protectedBytes).bytes(externalAad).bytes(payload).finish();
 }
 
 /** Encodes a COSE_Sign1 with tag 18. */
 export function encodeSign1({ protectedBytes, unprotected, payload, signature }: Sign1): Uint8Array {
-  const writer = new CborWriter(64 + protectedBytes.length + (payload?.length ?? 0) + signature.length);
+  const writer = new CborWriter(32 + protectedBytes.length + (payload?.length ?? 0) + signature.length);
   writer.tag(SIGN1_TAG).array(4).bytes(protectedBytes);
   if (unprotected.size === 0) writer.map(0);
   else writer.raw(encodeCbor(unprotected));
@@ -78,6 +79,8 @@ export function decodeProtected(protectedBytes: Uint8Array): CborMap {
   return header;
 }
 
+const MAC_BYTES = 32;
+
 /** A COSE_Mac0 (RFC 9052, section 6.2) with algorithm HMAC 256/256 and nothing unprotected. */
 export interface Mac0 {
   readonly payload: Uint8Array;
@@ -87,32 +90,29 @@ export interface Mac0 {
 /** `<<{1: 5}>>`: the protected header of every Mac0 of ours. */
 const MAC0_PROTECTED: Uint8Array = encodeCbor(new Map([[COSE.alg, COSE.algHmac256]]));
 
+const toBeMaced = new CborWriter(1024);
+
 /** The HMAC over MAC_structure with context "MAC0" (RFC 9052, section 6.3), 32 bytes. */
 export function mac0Tag(crypto: Crypto, key: Uint8Array, payload: Uint8Array, externalAad: Uint8Array): Uint8Array {
-  const writer = new CborWriter(64 + externalAad.length + payload.length);
-  writer.array(4).text('MAC0').bytes(MAC0_PROTECTED).bytes(externalAad).bytes(payload);
-  return crypto.hmac(key, writer.finish());
+  toBeMaced.restart().array(4).text('MAC0').bytes(MAC0_PROTECTED).bytes(externalAad).bytes(payload);
+  return crypto.hmac(key, toBeMaced.finish());
 }
 
 /** Encodes an untagged COSE_Mac0. */
 export function encodeMac0(mac0: Mac0): Uint8Array {
-  const writer = new CborWriter(64 + mac0.payload.length + mac0.tag.length);
+  const writer = new CborWriter(32 + mac0.payload.length + mac0.tag.length);
   return writer.array(4).bytes(MAC0_PROTECTED).map(0).bytes(mac0.payload).bytes(mac0.tag).finish();
 }
 
 /** Decodes an untagged COSE_Mac0 with HMAC 256/256 and a 32-byte tag; throws `malformed`. The tag is not checked here. */
 export function decodeMac0(data: Uint8Array): Mac0 {
-  const fields = decodeCbor(data);
-  if (!Array.isArray(fields) || fields.length !== 4) throw notCose('a COSE_Mac0 has four fields');
-  const [protectedBytes, unprotected, payload, tag] = fields as CborValue[];
-  if (!(protectedBytes instanceof Uint8Array) || compareBytes(protectedBytes, MAC0_PROTECTED) !== 0) {
-    throw notCose('the MAC algorithm is not HMAC 256/256');
-  }
-  if (!(unprotected instanceof Map) || unprotected.size !== 0) throw notCose('a Mac0 has nothing unprotected');
-  if (!(payload instanceof Uint8Array) || !(tag instanceof Uint8Array) || tag.length !== 32) {
-    throw notCose('a Mac0 holds a payload and a tag of 32 bytes');
-  }
-  return { payload, tag };
+  const reader = new CborReader(data);
+  if (reader.array() !== 4) throw notCose('a COSE_Mac0 has four fields');
+  if (!equalBytes(reader.bytes(), MAC0_PROTECTED)) throw notCose('the MAC algorithm is not HMAC 256/256');
+  if (reader.map() !== 0) throw notCose('a Mac0 has nothing unprotected');
+  const mac0 = { payload: reader.bytes(), tag: reader.bytes(MAC_BYTES) };
+  reader.end();
+  return mac0;
 }
 
 function notCose(why: string): SealwireError {

@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'home-missing'
   | 'home-exists'
   | 'file-unreadable'
+  | 'file-unwritable'
   | 'file-exposed'
   | 'usage'
   | 'internal';

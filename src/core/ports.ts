@@ -6,6 +6,8 @@ export interface Clock {
   now(): number;
   /** Runs `action` once, `delayMs` from now, unless the returned function is called first. */
   after(delayMs: number, action: () => void): () => void;
+  /** Resolves when the loop has turned: whatever had arrived by now has been handled. */
+  turn(): Promise<void>;
 }
 
 /** A value that is there at once or comes later: keys may sit in this thread, a worker or a chip. */
@@ -27,13 +29,22 @@ export interface Verifier {
 export type VerifierFactory = (publicKey: Uint8Array) => Verifier;
 
 /**
- * A duplex, ordered carrier of whole byte strings between two ends that need not trust it.
+ * A duplex, ordered carrier of whole byte strings ("units") between two ends that need not trust it. What travels is
+ * neither secret nor genuine: those who use it seal and check. One suite of tests holds every implementation to this.
  *
- * Contract: `send` resolves once the bytes may be forgotten by the caller and there is room for more (back pressure),
- * and rejects with `stream-cut` after the far end is gone or `timeout` when it takes nothing for too long.
- * `receive` yields each unit once, ends when the far end closes cleanly between units, and throws `stream-cut` for a
- * half unit, `too-large` for one over the bound, `timeout` for one that never ends. It buffers a bounded amount.
- * `close` is idempotent and ends `receive`.
+ * - A unit has at least 1 byte and at most the connection's bound, which both ends must have alike.
+ * - `send` resolves once the unit's bytes may be changed by the caller and there is room for more (back pressure).
+ *   Units leave in the order of the calls, awaited or not; what is not awaited is kept in memory.
+ *   It rejects with `too-large` or `malformed` (empty) without harm to the connection, with `stream-cut` after the far
+ *   end is gone, `timeout` when that takes nothing for too long, `session-closed` after `close` here.
+ * - `receive` yields each unit once, in order. It is meant for one reader at a time: leaving the loop does not close,
+ *   and the next `receive` goes on with the next unit. It ends when the far end closes between units, which anyone in
+ *   the middle can feign; an authenticated end is the session's. It throws `stream-cut` for a half unit or a broken
+ *   line, `too-large` for a unit over the bound, `malformed` for an empty one, `timeout` for one begun and not
+ *   finished, each after all whole units before it, and again when called again; the connection is closed by then.
+ * - A reader that takes nothing makes the far end's `send` wait. The amount buffered here is bounded whatever arrives.
+ * - `close` says goodbye after what was sent, drops what was not received, ends `receive`, and resolves when the line
+ *   is down, which a silent far end delays for a bounded time only. It is idempotent and never rejects.
  */
 export interface Connection extends AsyncDisposable {
   /** Where the far end is, for people: `tcp://127.0.0.1:7700`. */
@@ -43,9 +54,14 @@ export interface Connection extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Accepts connections until it is closed; `address` is where others reach it, with the real port filled in. */
+/**
+ * Accepts connections until it is closed; `address` is where others reach it, with the real port filled in.
+ * Those over a bound in number are turned away, and those that nobody has taken are closed with the listener;
+ * connections that `accept` has yielded live on.
+ */
 export interface Listener extends AsyncDisposable {
   readonly address: string;
   accept(): AsyncIterableIterator<Connection>;
+  /** Idempotent, never rejects. */
   close(): Promise<void>;
 }

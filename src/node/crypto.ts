@@ -2,24 +2,39 @@ import {
   createCipheriv,
   createDecipheriv,
   createECDH,
-  createHmac,
+  createPrivateKey,
   createPublicKey,
-  hash,
+  createSecretKey,
+  diffieHellman,
+  generateKeyPairSync,
   type KeyObject,
-  randomBytes,
   sign,
   verify,
 } from 'node:crypto';
-import { concatBytes, hexToBytes } from '../core/bytes.ts';
+import { base64urlnopad, concatBytes, hexToBytes } from '../core/bytes.ts';
 import { SIGNATURE_BYTES, toLowS } from '../core/crypto/es256.ts';
+import { checkHkdfBytes } from '../core/crypto/hkdf.ts';
 import type { AeadName, Crypto } from '../core/crypto/port.ts';
 import { SealwireError } from '../core/errors.ts';
 import type { Signer, Verifier } from '../core/ports.ts';
+import { fromDer, toDer } from './der-signature.ts';
+import { hmacSha256 } from './hmac.ts';
+import { freshRandom } from './random.ts';
+import { sha256 } from './sha256.ts';
 
-const CURVE = 'prime256v1';
+const CURVE = 'P-256';
+const HASH_BYTES = 32;
+const POINT_BYTES = 65;
+const UNCOMPRESSED = 4;
+const ONE = Uint8Array.of(1);
 const ZERO_COUNTER = new Uint8Array(16);
-const COMPRESSED_EVEN = Uint8Array.of(2);
-const SPKI_PREFIX = hexToBytes('3059301306072a8648ce3d020106082a8648ce3d030107034200');
+
+/** SubjectPublicKeyInfo up to the point: whole, and x with an even y. */
+const WHOLE = hexToBytes('3059301306072a8648ce3d020106082a8648ce3d030107034200');
+const COMPRESSED = hexToBytes('3039301306072a8648ce3d020106082a8648ce3d03010703220002');
+
+/** The key objects behind the scalars that we gave out, so that they need not be parsed again. */
+const ephemerals = new WeakMap<Uint8Array, KeyObject>();
 
 // Node's names, and the tag lengths of RFC 9528, section 3.6.
 const AEADS = {
@@ -31,57 +46,56 @@ function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
-const BLOCK_BYTES = 64;
-const ONE_SHOT_BYTES_MAX = 1024;
-const inner = new Uint8Array(BLOCK_BYTES + ONE_SHOT_BYTES_MAX);
-const outer = new Uint8Array(BLOCK_BYTES + 32);
-
-/**
- * HMAC (RFC 2104) as two one-shot hashes where the input is short: setting up a `Hmac` object costs several times the
- * hashing, and every frame takes five.
- */
-function hmac(key: Uint8Array, data: Uint8Array): Uint8Array {
-  if (key.length > BLOCK_BYTES || data.length > ONE_SHOT_BYTES_MAX) {
-    return plain(createHmac('sha256', key).update(data).digest());
-  }
-  for (let i = 0; i < BLOCK_BYTES; i++) {
-    const byte = key[i] ?? 0;
-    inner[i] = byte ^ 0x36;
-    outer[i] = byte ^ 0x5c;
-  }
-  inner.set(data, BLOCK_BYTES);
-  outer.set(hash('sha256', inner.subarray(0, BLOCK_BYTES + data.length), 'buffer'), BLOCK_BYTES);
-  const tag = plain(hash('sha256', outer, 'buffer'));
-  inner.fill(0, 0, BLOCK_BYTES);
-  outer.fill(0);
-  return tag;
-}
-
 // Node offers HKDF only as extract and expand in one.
 function hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Array {
-  const blocks: Uint8Array[] = [];
-  let block: Uint8Array = new Uint8Array(0);
-  for (let i = 1; blocks.length * 32 < length; i++) {
-    block = hmac(key, concatBytes(block, info, Uint8Array.of(i)));
-    blocks.push(block);
+  checkHkdfBytes(length);
+  if (length <= HASH_BYTES) return hmacSha256(key, concatBytes(info, ONE)).subarray(0, length);
+  const blocks = Math.ceil(length / HASH_BYTES);
+  const output = new Uint8Array(blocks * HASH_BYTES);
+  // T(n-1) ‖ info ‖ n; the first has no T before it.
+  const input = new Uint8Array(HASH_BYTES + info.length + 1);
+  input.set(info, HASH_BYTES);
+  for (let n = 1; n <= blocks; n++) {
+    input[input.length - 1] = n;
+    const block = hmacSha256(key, n === 1 ? input.subarray(HASH_BYTES) : input);
+    output.set(block, (n - 1) * HASH_BYTES);
+    input.set(block);
   }
-  const only = blocks.length === 1 ? blocks[0] : undefined;
-  return (only ?? concatBytes(...blocks)).subarray(0, length);
+  return output.subarray(0, length);
+}
+
+// As PEM: of all forms the one that Node reads fastest, by half.
+function importPoint(prefix: Uint8Array, point: Uint8Array): KeyObject {
+  const der = Buffer.concat([prefix, point]).toString('base64');
+  return createPublicKey(`-----BEGIN PUBLIC KEY-----\n${der}\n-----END PUBLIC KEY-----\n`);
+}
+
+function importScalar(scalar: Uint8Array): KeyObject {
+  const pair = createECDH('prime256v1');
+  pair.setPrivateKey(scalar);
+  const point = plain(pair.getPublicKey());
+  const [x, y] = [point.subarray(1, 33), point.subarray(33)];
+  const encode = (part: Uint8Array): string => base64urlnopad.encode(part);
+  const jwk = { kty: 'EC', crv: CURVE, d: encode(scalar), x: encode(x), y: encode(y) };
+  return createPrivateKey({ key: jwk, format: 'jwk' });
 }
 
 function aeadCipher(name: AeadName, key: Uint8Array, nonce: Uint8Array) {
   const { cipher, tagBytes } = AEADS[name];
-  return { tagBytes, cipher: createCipheriv(cipher as 'aes-128-ccm', key, nonce, { authTagLength: tagBytes }) };
+  return {
+    tagBytes,
+    cipher: createCipheriv(cipher as 'aes-128-ccm', createSecretKey(key), nonce, { authTagLength: tagBytes }),
+  };
 }
 
 /** The primitives as OpenSSL has them. */
 export const nodeCrypto: Crypto = {
-  random: (length) => plain(randomBytes(length)),
-  sha256: (data) => plain(hash('sha256', data, 'buffer')),
-  hmac,
-  hkdfExtract: (salt, inputKey) => hmac(salt, inputKey),
+  random: freshRandom,
+  sha256,
+  hmac: hmacSha256,
+  hkdfExtract: (salt, inputKey) => hmacSha256(salt, inputKey),
   hkdfExpand,
-  aes256Ctr: (key, data) => plain(createCipheriv('aes-256-ctr', key, ZERO_COUNTER).update(data)),
+  aes256Ctr: (key, data) => plain(createCipheriv('aes-256-ctr', createSecretKey(key), ZERO_COUNTER).update(data)),
   aeadSeal(name, key, nonce, aad, plaintext) {
     const { cipher } = aeadCipher(name, key, nonce);
     cipher.setAAD(aad, { plaintextLength: plaintext.length });
@@ -92,7 +106,7 @@ export const nodeCrypto: Crypto = {
     const { cipher, tagBytes } = AEADS[name];
     const length = sealed.length - tagBytes;
     if (length < 0) return null;
-    const opener = createDecipheriv(cipher as 'aes-128-ccm', key, nonce, { authTagLength: tagBytes });
+    const opener = createDecipheriv(cipher as 'aes-128-ccm', createSecretKey(key), nonce, { authTagLength: tagBytes });
     try {
       opener.setAuthTag(sealed.subarray(length));
       opener.setAAD(aad, { plaintextLength: length });
@@ -103,19 +117,16 @@ export const nodeCrypto: Crypto = {
     }
   },
   generateEphemeral() {
-    const pair = createECDH(CURVE);
-    const publicKey = pair.generateKeys();
-    // OpenSSL drops leading zeros of the scalar.
-    const privateKey = new Uint8Array(32);
-    const scalar = pair.getPrivateKey();
-    privateKey.set(scalar, 32 - scalar.length);
-    return { privateKey, publicX: plain(publicKey).subarray(1, 33) };
+    const { privateKey: keyObject } = generateKeyPairSync('ec', { namedCurve: CURVE });
+    const { d = '', x = '' } = keyObject.export({ format: 'jwk' });
+    const privateKey = plain(Buffer.from(d, 'base64url'));
+    ephemerals.set(privateKey, keyObject);
+    return { privateKey, publicX: plain(Buffer.from(x, 'base64url')) };
   },
   ecdh(privateKey, peerX) {
-    const pair = createECDH(CURVE);
     try {
-      pair.setPrivateKey(privateKey);
-      return plain(pair.computeSecret(concatBytes(COMPRESSED_EVEN, peerX)));
+      const keyObject = ephemerals.get(privateKey) ?? importScalar(privateKey);
+      return plain(diffieHellman({ privateKey: keyObject, publicKey: importPoint(COMPRESSED, peerX) }));
     } catch (cause) {
       throw new SealwireError('key-invalid', 'The peer sent a public key that is not a point on P-256.', { cause });
     }
@@ -125,10 +136,9 @@ export const nodeCrypto: Crypto = {
 /** A signer over a P-256 private key object; low s. */
 export function nodeSigner(privateKey: KeyObject): Signer {
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
-  const key = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const;
   return {
-    publicKey: plain(spki).slice(-65),
-    sign: (toBeSigned) => toLowS(plain(sign('sha256', toBeSigned, key))),
+    publicKey: plain(spki).slice(-POINT_BYTES),
+    sign: (toBeSigned) => toLowS(fromDer(sign('sha256', toBeSigned, privateKey))),
   };
 }
 
@@ -136,13 +146,14 @@ export function nodeSigner(privateKey: KeyObject): Signer {
 export function nodeVerifier(publicKey: Uint8Array): Verifier {
   let key: KeyObject;
   try {
-    key = createPublicKey({ key: Buffer.from(concatBytes(SPKI_PREFIX, publicKey)), format: 'der', type: 'spki' });
+    // OpenSSL takes the hybrid form too, which would give one key two encodings.
+    if (publicKey[0] !== UNCOMPRESSED) throw new Error(`form ${publicKey[0]}`);
+    key = importPoint(WHOLE, publicKey);
   } catch (cause) {
     throw new SealwireError('key-invalid', 'A public key is not a point on P-256.', { cause });
   }
-  const options = { key, dsaEncoding: 'ieee-p1363' } as const;
   return {
     verify: (toBeVerified, signature) =>
-      signature.length === SIGNATURE_BYTES && verify('sha256', toBeVerified, options, signature),
+      signature.length === SIGNATURE_BYTES && verify('sha256', toBeVerified, key, toDer(signature)),
   };
 }

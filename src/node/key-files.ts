@@ -41,7 +41,7 @@ export function generateKey(): KeyObject {
  */
 export function readPrivateKey(pem: string, { source, passphrase }: KeySource): KeyObject {
   const block = findKey(readPem(pem, source), source);
-  const encrypted = block.label === ENCRYPTED || /^Proc-Type: 4,ENCRYPTED/m.test(block.text);
+  const encrypted = isEncrypted(block);
   if (encrypted && passphrase === undefined) throw passphraseRequired(source);
   const input: PrivateKeyInput = { key: block.text, format: 'pem' };
   if (encrypted && passphrase !== undefined) input.passphrase = passphrase;
@@ -58,6 +58,15 @@ export function writePrivateKey(key: KeyObject, passphrase?: string): string {
   if (passphrase === undefined) return writePem('PRIVATE KEY', der);
   if (passphrase === '') throw new SealwireError('usage', 'A passphrase must not be empty.');
   return writePem(ENCRYPTED, encryptPkcs8(der, passphrase));
+}
+
+/** Whether a passphrase is needed to read a key from this PEM text. */
+export function isProtectedKey(pem: string): boolean {
+  return readPem(pem, 'a key file').some(isEncrypted);
+}
+
+function isEncrypted({ label, text }: PemBlock): boolean {
+  return label === ENCRYPTED || /^Proc-Type: 4,ENCRYPTED/m.test(text);
 }
 
 function findKey(blocks: readonly PemBlock[], source: string): PemBlock {

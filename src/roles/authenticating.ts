@@ -4,7 +4,7 @@ import { SealwireError } from '../core/errors.ts';
 import { type Certificate, parseCertificate } from '../core/identity/certificate.ts';
 import { formatId } from '../core/identity/id.ts';
 import { type Anchor, checkPath, type ValidIdentity } from '../core/identity/path.ts';
-import type { Clock, VerifierFactory } from '../core/ports.ts';
+import type { Clock, Eventually, VerifierFactory } from '../core/ports.ts';
 
 /** Who is expected at the other end: the name of somebody trusted, an id (32 bytes), or anybody who is trusted. */
 export type Expected = string | Uint8Array | null;
@@ -15,7 +15,7 @@ export interface AuthenticatingOptions {
   readonly clock: Clock;
   readonly verifierOf: VerifierFactory;
   /** Asked anew for each peer, so that trust given or taken back counts at once. */
-  readonly anchors: () => readonly Anchor[];
+  readonly anchors: () => Eventually<readonly Anchor[]>;
 }
 
 /** Parsing X.509 costs more than the handshake's ECDH, and the same peers come back. */
@@ -38,7 +38,7 @@ export class Authenticating {
     const { crypto, clock, verifierOf, anchors } = this.#options;
     const path = checkPath(crypto, {
       chain: chain.map((der) => this.#parse(der)),
-      anchors: anchors(),
+      anchors: await anchors(),
       nowMs: clock.now(),
     });
     const verdicts = path.signatures.map(({ publicKey, toBeVerified, signature }) =>

@@ -18,16 +18,28 @@ export interface BatchingBounds {
  */
 export class Batching<Item, Result> {
   readonly #commit: (items: readonly Item[]) => Promise<readonly Result[]>;
+  readonly #turn: () => Promise<void>;
   readonly #bounds: BatchingBounds;
   readonly #queue: Waiting<Item, Result>[] = [];
   #running: Promise<void> | null = null;
   #failure: unknown;
+  readonly #failed = Promise.withResolvers<unknown>();
   #isStopped = false;
 
-  /** `commit` gives one result for each item, in order. */
-  constructor(commit: (items: readonly Item[]) => Promise<readonly Result[]>, bounds: BatchingBounds) {
+  /** `commit` gives one result for each item, in order; `turn` is the clock's. */
+  constructor(
+    commit: (items: readonly Item[]) => Promise<readonly Result[]>,
+    turn: () => Promise<void>,
+    bounds: BatchingBounds,
+  ) {
     this.#commit = commit;
+    this.#turn = turn;
     this.#bounds = bounds;
+  }
+
+  /** Resolves with the reason when a commit fails, and not before. */
+  get failed(): Promise<unknown> {
+    return this.#failed.promise;
   }
 
   /** Queues items together; throws `overloaded` when there is no room for them, or what stopped the queue. */
@@ -55,9 +67,8 @@ export class Batching<Item, Result> {
   }
 
   async #run(): Promise<void> {
-    // Whatever else this turn of the loop has ready goes into the same batch.
-    await undefined;
-    while (this.#queue.length > 0) {
+    // Whatever else this turn of the loop has ready goes into the same batch: a commit holds up all that comes later.
+    for (await this.#turn(); this.#queue.length > 0; await this.#turn()) {
       const batch = this.#queue.splice(0, this.#bounds.batchMax);
       try {
         const results = await this.#commit(batch.map(({ item }) => item));
@@ -67,6 +78,7 @@ export class Batching<Item, Result> {
       } catch (error) {
         this.#isStopped = true;
         this.#failure = error;
+        this.#failed.resolve(error);
         for (const { reject } of [...batch, ...this.#queue.splice(0)]) reject(error);
       }
     }

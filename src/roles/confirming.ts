@@ -26,23 +26,25 @@ export class Confirming {
   /** A frame was taken in; `leafHash` is its label's. */
   add(seq: number, leafHash: Uint8Array): void {
     this.#taken.set(seq, leafHash);
-    const { receiptFrames, receiptDelayMs } = this.#context.tuning;
-    if (this.#taken.size >= receiptFrames) this.flush();
-    else this.#cancelTimer ??= this.#context.clock.after(receiptDelayMs, () => this.flush());
+    this.#schedule();
   }
 
   /** Confirms what was gathered now. It does not wait for the carrier, so that reading never depends on writing. */
   flush(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#sending ??= this.#sendAll().finally(() => {
+    this.#sending ??= this.#sendNext().finally(() => {
       this.#sending = undefined;
+      this.#schedule();
     });
   }
 
   /** Resolves when everything that was taken in so far has been confirmed. */
   async drained(): Promise<void> {
-    this.flush();
+    while (this.#taken.size > 0 && !this.#stopped) {
+      this.flush();
+      await this.#sending;
+    }
     await this.#sending;
   }
 
@@ -51,9 +53,17 @@ export class Confirming {
     this.#cancelTimer?.();
   }
 
-  async #sendAll(): Promise<void> {
+  #schedule(): void {
+    if (this.#sending || this.#stopped || this.#taken.size === 0) return;
+    const { receiptFrames, receiptDelayMs } = this.#context.tuning;
+    if (this.#taken.size >= receiptFrames) this.flush();
+    else this.#cancelTimer ??= this.#context.clock.after(receiptDelayMs, () => this.flush());
+  }
+
+  async #sendNext(): Promise<void> {
+    if (this.#stopped || this.#taken.size === 0) return;
     try {
-      while (this.#taken.size > 0 && !this.#stopped) await this.#send(this.#nextReceipt());
+      await this.#send(this.#nextReceipt());
     } catch {
       // The carrier is gone; the session learns that from its own reading.
       this.stop();

@@ -101,7 +101,7 @@ export class Incoming {
     this.#stopGapTimer();
     return this.#turns.run(async () => {
       if (this.#end) await this.#complete(this.#end);
-      else await this.#deliver(this.#order.giveUp());
+      else while (this.#order.holding) await this.#deliver(this.#order.giveUp());
     });
   }
 
@@ -137,6 +137,9 @@ export class Incoming {
   }
 
   async #applyMessages({ label, content, commit }: OpenedFrame): Promise<void> {
+    if (this.#end && label.seq > this.#end.finalSeq) {
+      throw new SealwireError('malformed', "A message follows its sender's signed end.");
+    }
     const messages = readBody(content);
     const stream = this.#stream ?? messages[0]?.stream;
     if (!stream || messages.some((message) => !equalBytes(message.stream, stream))) {
@@ -195,7 +198,21 @@ export class Incoming {
   #watchGap(): void {
     const missing = this.#order.holding || (this.#end !== undefined && !this.#ended);
     if (!missing) this.#stopGapTimer();
-    else this.#cancelGapTimer ??= this.#context.clock.after(this.#context.tuning.gapWaitMs, () => void this.giveUp());
+    else if (!this.#cancelGapTimer) {
+      const { clock, tuning } = this.#context;
+      const [end, newest] = [this.#end, this.#order.newest];
+      this.#cancelGapTimer = clock.after(tuning.gapWaitMs, () => void this.#losePatience(end, newest));
+    }
+  }
+
+  /** Gives up on what was missing when patience started; what is missing since then gets its own time. */
+  #losePatience(end: RatchetEnd | undefined, newest: number): Promise<void> {
+    this.#stopGapTimer();
+    return this.#turns.run(async () => {
+      if (end) await this.#complete(end);
+      else while (this.#order.holding && this.#order.next <= newest) await this.#deliver(this.#order.giveUp());
+      this.#watchGap();
+    });
   }
 
   #stopGapTimer(): void {

@@ -1,12 +1,5 @@
 import type { HeadClaim } from '../core/frame/label.ts';
-
-/** A label's place in a ledger. */
-export interface LoggedLabel {
-  /** Its entry's index, from 0. */
-  readonly index: number;
-  /** The COSE receipt (RFC 9942) that proves it, encoded; checked before it is handed on. */
-  readonly receipt: Uint8Array;
-}
+import type { LoggedLabel } from '../core/ledger/submission.ts';
 
 /** Where a session's labels go to be logged. */
 export interface LabelSink {

@@ -73,10 +73,14 @@ export class Notary implements AsyncDisposable {
     this.#tail = tail;
     this.#known = known;
     this.#admission = new Admission(keys.hasher, options.verifierOf);
-    this.#batching = new Batching((entries) => this.#commit(entries), {
-      batchMax: options.blockEntriesMax ?? TUNING.blockEntriesMax,
-      queueMax: options.queueEntriesMax ?? TUNING.notaryQueueEntriesMax,
-    });
+    this.#batching = new Batching(
+      (entries) => this.#commit(entries),
+      () => options.clock.turn(),
+      {
+        batchMax: options.blockEntriesMax ?? TUNING.blockEntriesMax,
+        queueMax: options.queueEntriesMax ?? TUNING.notaryQueueEntriesMax,
+      },
+    );
   }
 
   /** The notary's id, 32 bytes. */
@@ -93,6 +97,14 @@ export class Notary implements AsyncDisposable {
   get head(): NotaryHead {
     const { head, header, protectedBytes, signature } = this.#tail;
     return { ...head, timeS: header.timeS, header: encodeSignedHeader(protectedBytes, signature) };
+  }
+
+  /**
+   * Resolves when the ledger could not be written and the notary has stopped for good: what became of the last block is
+   * unknown until the ledger is opened again.
+   */
+  get failed(): Promise<unknown> {
+    return this.#batching.failed;
   }
 
   /**

@@ -40,7 +40,10 @@ export class Outgoing {
   #pumping: Promise<void> | undefined;
   /** Sealing and sending go through here one after the other, so that seqs leave in order. */
   readonly #turns = new Turns();
+  /** Why no message can be sent any more. */
   #closed: SealwireError | undefined;
+  /** The ratchet is gone: nothing at all can be sent. */
+  #over = false;
 
   constructor(context: SessionContext, start: RatchetPosition) {
     const { tuning, crypto } = context;
@@ -78,7 +81,8 @@ export class Outgoing {
   /** Sends a frame of an open kind at once, ahead of what is queued. */
   async sendOpen(kind: Kind, content: Uint8Array): Promise<void> {
     await this.#turns.run(async () => {
-      if (!this.#closed) await this.#emit(await this.#seal(kind, null, content));
+      // Receipts still follow the own end: the peer may have more to be confirmed than we had to send.
+      if (!this.#over) await this.#emit(await this.#seal(kind, null, content));
     });
   }
 
@@ -104,7 +108,6 @@ export class Outgoing {
       this.#closed = new SealwireError('session-closed', 'The session is closed.');
       const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: [] };
       const sealed = await this.#seal(KIND.end, null, encodeRatchetEnd(end));
-      this.#ratchet.erase();
       this.#track(sealed, []);
       await this.#emit(sealed);
     });
@@ -114,6 +117,7 @@ export class Outgoing {
   /** The session is over: nothing more is sent and whoever waits is told why. */
   fail(error: SealwireError): void {
     this.#closed ??= error;
+    this.#over = true;
     this.#ratchet.erase();
     this.#queue.fail(error);
     this.#inFlight.fail(error);
@@ -138,8 +142,8 @@ export class Outgoing {
   }
 
   async #pump(): Promise<void> {
-    // One turn of the loop, so that everything sent together shares a frame.
-    await null;
+    // So that everything sent in one turn of the loop shares a frame.
+    await this.#context.clock.turn();
     try {
       while (this.#queue.length > 0) {
         await this.#inFlight.room();

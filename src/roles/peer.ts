@@ -2,7 +2,7 @@ import type { Crypto } from '../core/crypto/port.ts';
 import type { Anchor } from '../core/identity/path.ts';
 import { TreeHasher } from '../core/ledger/merkle.ts';
 import { TUNING } from '../core/limits.ts';
-import type { Clock, Connection, VerifierFactory } from '../core/ports.ts';
+import type { Clock, Connection, Eventually, VerifierFactory } from '../core/ports.ts';
 import { Authenticating, type Expected } from './authenticating.ts';
 import { type HandshakeParty, initiate, type OwnIdentity, respond } from './handshaking.ts';
 import type { LabelSink } from './label-sink.ts';
@@ -14,7 +14,7 @@ import type { SessionEvent } from './session-events.ts';
 export interface PeerOptions {
   readonly identity: OwnIdentity;
   /** Whom it trusts; asked anew for each handshake. */
-  readonly anchors: () => readonly Anchor[];
+  readonly anchors: () => Eventually<readonly Anchor[]>;
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly verifierOf: VerifierFactory;

@@ -1,14 +1,14 @@
+import { Handoff } from '../core/handoff.ts';
+
 /**
- * A bounded queue between one producer that can wait and one consumer that iterates. `push` resolves once there is
- * room for more; `end` lets the consumer finish what is queued, then stops it, or throws `error` there.
+ * A bounded queue between one producer that can wait and one consumer that iterates: `push` resolves once there is
+ * room for more. Leaving an iteration ends nothing; the next one goes on with the next item.
  */
-export class AsyncQueue<T> implements AsyncIterableIterator<T> {
+export class AsyncQueue<T> {
   #sizeMax: number;
-  readonly #items: T[] = [];
-  readonly #takers: PromiseWithResolvers<IteratorResult<T, undefined>>[] = [];
+  #size = 0;
   #room: PromiseWithResolvers<void> | undefined;
-  #ended = false;
-  #error: Error | undefined;
+  readonly #items = new Handoff<T>(() => this.#taken());
 
   constructor(sizeMax: number) {
     this.#sizeMax = sizeMax;
@@ -16,14 +16,12 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
 
   /** Queues `item`; after the end it is dropped. */
   async push(item: T): Promise<void> {
-    if (this.#ended) return;
-    const taker = this.#takers.shift();
-    if (taker) taker.resolve({ value: item, done: false });
-    else this.#items.push(item);
-    if (this.#items.length >= this.#sizeMax) {
-      this.#room ??= Promise.withResolvers();
-      await this.#room.promise;
-    }
+    if (this.#items.ended) return;
+    this.#size += 1;
+    this.#items.put(item);
+    if (this.#size < this.#sizeMax) return;
+    this.#room ??= Promise.withResolvers();
+    await this.#room.promise;
   }
 
   /** From now on the producer never waits: only what is still under way is to come. */
@@ -32,48 +30,26 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     this.#release();
   }
 
-  /** Nothing follows. The first call decides how iteration ends. */
+  /** Nothing follows; iteration ends, or throws `error`, after what is queued. The first call decides. */
   end(error?: Error): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#error = error;
-    this.#release();
-    for (const taker of this.#takers.splice(0)) this.#finish(taker);
+    this.#items.end(error);
+    this.unbound();
   }
 
-  next(): Promise<IteratorResult<T, undefined>> {
-    const item = this.#items.shift();
-    if (item !== undefined) {
-      if (this.#items.length < this.#sizeMax) this.#release();
-      return Promise.resolve({ value: item, done: false });
-    }
-    const taker = Promise.withResolvers<IteratorResult<T, undefined>>();
-    if (this.#ended) this.#finish(taker);
-    else this.#takers.push(taker);
-    return taker.promise;
+  /** What is queued, as it comes. */
+  items(): AsyncIterableIterator<T> {
+    return this.#items.items();
   }
 
-  /** The consumer loses interest: what is queued is dropped and the producer no longer waits. */
-  return(): Promise<IteratorResult<T, undefined>> {
-    this.#items.length = 0;
-    this.end();
-    return Promise.resolve({ value: undefined, done: true });
+  /** Ends it here and now; gives back what nobody took. */
+  drop(): T[] {
+    this.unbound();
+    return this.#items.drop();
   }
 
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-
-  #finish(taker: PromiseWithResolvers<IteratorResult<T, undefined>>): void {
-    const error = this.#error;
-    // An error is told once; whoever asks again is at the end.
-    this.#error = undefined;
-    if (error) taker.reject(error);
-    else taker.resolve({ value: undefined, done: true });
+  #taken(): void {
+    this.#size -= 1;
+    if (this.#size < this.#sizeMax) this.#release();
   }
 
   #release(): void {

@@ -1,5 +1,5 @@
 import type { Kind } from '../core/kinds.ts';
-import type { LoggedLabel } from './label-sink.ts';
+import type { LoggedLabel } from '../core/ledger/submission.ts';
 
 /** What became of a message, as far as its sender waited. */
 export interface Sent {

@@ -97,7 +97,7 @@ export class Session implements AsyncDisposable {
 
   /** The messages as they come, in the sender's order. One consumer; an unread queue holds the peer back. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ReceivedMessage> {
-    return this.#messages;
+    return this.#messages.items();
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Crypto } from '../../src/core/crypto/port.ts';
 import type { Credential } from '../../src/core/handshake/credential.ts';
 import type { Established } from '../../src/core/handshake/established.ts';
 import {
+  type InitiatorStart,
   type Message3Draft,
   startInitiator,
   type WaitingForMessage2,
@@ -83,9 +84,17 @@ export function conclude(party: Party, state: WaitingForMessage3, message3: Uint
   return settle(party, state.receive(message3));
 }
 
+/** What a whole handshake may do differently. */
+export interface RunOptions {
+  readonly wire?: Wire;
+  /** How the Initiator begins, where not with its first choice of suite. */
+  readonly start?: (initiator: Party) => InitiatorStart;
+}
+
 /** A whole handshake; throws at the first refusal. */
-export function runHandshake(initiator: Party, responder: Party, wire: Wire = (_n, message) => message): HandshakeRun {
-  const started = startInitiator(initiator);
+export function runHandshake(initiator: Party, responder: Party, options: RunOptions = {}): HandshakeRun {
+  const { wire = (_n, message) => message, start = startInitiator } = options;
+  const started = start(initiator);
   const second = answer(responder, wire(1, started.message1));
   const third = proceed(initiator, started.state, wire(2, second.message2));
   const finished = conclude(responder, second, wire(3, third.message3));

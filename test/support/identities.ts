@@ -1,7 +1,8 @@
-import { hexToBytes } from '../../src/core/bytes.ts';
+import { bytesToHex, concatBytes, hexToBytes } from '../../src/core/bytes.ts';
 import { nobleCrypto, nobleSigner } from '../../src/core/crypto/noble.ts';
 import { type Certificate, parseCertificate } from '../../src/core/identity/certificate.ts';
 import { type CertificateRequest, draftCertificate } from '../../src/core/identity/certificate-draft.ts';
+import { signatureToDer } from '../../src/core/identity/ecdsa-signature.ts';
 import type { PathCheck, ValidIdentity } from '../../src/core/identity/path.ts';
 import type { Signer, VerifierFactory } from '../../src/core/ports.ts';
 
@@ -41,6 +42,21 @@ export async function fixedHolder(commonName: string, number: number, options: H
   const signature = await (issuer?.signer ?? signer).sign(draft.toBeSigned);
   return { signer, certificate: parseCertificate(draft.finish(signature)) };
 }
+
+/** The holder with a piece of its certificate replaced and signed anew: what no draft would say. */
+export async function resigned(holder: Holder, issuer: Holder, fromHex: string, toHex: string): Promise<Holder> {
+  const before = bytesToHex(holder.certificate.toBeSigned);
+  if (fromHex.length !== toHex.length || !before.includes(fromHex)) throw new Error(`${fromHex} is not there`);
+  const toBeSigned = hexToBytes(before.replace(fromHex, toHex));
+  const signature = signatureToDer(await issuer.signer.sign(toBeSigned));
+  const rest = concatBytes(ECDSA_SHA256, Uint8Array.of(3, signature.length + 1, 0), signature);
+  const length = toBeSigned.length + rest.length;
+  const header = length < 256 ? [0x30, 0x81, length] : [0x30, 0x82, length >> 8, length & 0xff];
+  const der = concatBytes(Uint8Array.from(header), toBeSigned, rest);
+  return { signer: holder.signer, certificate: parseCertificate(der) };
+}
+
+const ECDSA_SHA256 = hexToBytes('300a06082a8648ce3d040302');
 
 /** Verifies what a path asks for and finishes it. */
 export async function finishPath(check: PathCheck, makeVerifier: VerifierFactory): Promise<ValidIdentity> {

@@ -5,12 +5,12 @@ import type { Crypto } from '../../src/core/crypto/port.ts';
 import { encodeRatchetEnd } from '../../src/core/frame/end.ts';
 import {
   decodeLabel,
+  draftLabel,
   encodeLabel,
   encodeLabelHeader,
   type HeadClaim,
   isOpenKind,
   type LabelHeader,
-  labelToBeSigned,
 } from '../../src/core/frame/label.ts';
 import { encodeDeliveryReceipt, hashLabels, toRanges } from '../../src/core/frame/receipt.ts';
 import { identityId } from '../../src/core/identity/id.ts';
@@ -60,6 +60,10 @@ export class StillClock implements Clock {
   after(): () => void {
     return () => {};
   }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** What a label of a {@link Writer} says beside what the writer counts itself. */
@@ -102,8 +106,8 @@ export class Writer {
     });
     const payload = isOpenKind(kind) ? content : this.#crypto.sha256(content);
     const mac0 = { payload, tag: mac0Tag(this.#crypto, new Uint8Array(32).fill(7), payload, protectedBytes) };
-    const signature = await this.member.signer.sign(labelToBeSigned(protectedBytes, mac0));
-    return encodeLabel(protectedBytes, mac0, signature);
+    const draft = draftLabel(protectedBytes, mac0);
+    return draft.finish(await this.member.signer.sign(draft.toBeSigned));
   }
 
   /** Several of them. */

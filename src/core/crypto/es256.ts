@@ -1,6 +1,7 @@
 import { bytesToHex, compareBytes, hexToBytes } from '../bytes.ts';
 
-const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const SCALAR_BYTES = 32;
+const ORDER = hexToBytes('ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
 const HALF_ORDER = hexToBytes('7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8');
 
 /** Length of an ES256 signature, r ‖ s (RFC 7518, section 3.4). */
@@ -15,12 +16,11 @@ export function isLowS(signature: Uint8Array): boolean {
 export function toLowS(signature: Uint8Array): Uint8Array {
   if (isLowS(signature)) return signature;
   const out = signature.slice();
-  let s = 0n;
-  for (const byte of signature.subarray(32)) s = (s << 8n) | BigInt(byte);
-  let rest = ORDER - s;
-  for (let i = SIGNATURE_BYTES - 1; i >= 32; i--) {
-    out[i] = Number(rest & 0xffn);
-    rest >>= 8n;
+  let borrow = 0;
+  for (let i = SIGNATURE_BYTES - 1; i >= SCALAR_BYTES; i--) {
+    const difference = (ORDER[i - SCALAR_BYTES] ?? 0) - (signature[i] ?? 0) - borrow;
+    borrow = difference < 0 ? 1 : 0;
+    out[i] = difference + 256 * borrow;
   }
   return out;
 }

@@ -9,10 +9,12 @@ import { concatBytes } from '../bytes.ts';
 import { SealwireError } from '../errors.ts';
 import type { Signer, Verifier } from '../ports.ts';
 import { SIGNATURE_BYTES, toLowS } from './es256.ts';
+import { checkHkdfBytes } from './hkdf.ts';
 import type { AeadName, Crypto } from './port.ts';
 
 const ZERO_COUNTER = new Uint8Array(16);
 const COMPRESSED_EVEN = Uint8Array.of(2);
+const POINT_BYTES = 65;
 
 function aead(
   name: AeadName,
@@ -34,7 +36,10 @@ export const nobleCrypto: Crypto = {
   sha256: (data) => sha256(data),
   hmac: (key, data) => hmac(sha256, key, data),
   hkdfExtract: (salt, inputKey) => extract(sha256, inputKey, salt),
-  hkdfExpand: (key, info, length) => expand(sha256, key, info, length),
+  hkdfExpand(key, info, length) {
+    checkHkdfBytes(length);
+    return expand(sha256, key, info, length);
+  },
   aes256Ctr: (key, data) => ctr(key, ZERO_COUNTER).encrypt(data),
   aeadSeal: (name, key, nonce, aad, plaintext) => aead(name, key, nonce, aad).encrypt(plaintext),
   aeadOpen(name, key, nonce, aad, sealed) {
@@ -69,6 +74,7 @@ export function nobleSigner(privateKey: Uint8Array): Signer {
 /** A verifier for an uncompressed P-256 point; takes high s too, as ECDSA does. Throws `key-invalid`. */
 export function nobleVerifier(publicKey: Uint8Array): Verifier {
   try {
+    if (publicKey.length !== POINT_BYTES) throw new Error(`${publicKey.length} bytes`);
     p256.Point.fromBytes(publicKey).assertValidity();
   } catch (cause) {
     throw new SealwireError('key-invalid', 'A public key is not a point on P-256.', { cause });

@@ -20,7 +20,7 @@ export interface Crypto {
   hmac(key: Uint8Array, data: Uint8Array): Uint8Array;
   /** HKDF-Extract (RFC 5869, section 2.2) with SHA-256, 32 bytes. */
   hkdfExtract(salt: Uint8Array, inputKey: Uint8Array): Uint8Array;
-  /** HKDF-Expand (RFC 5869, section 2.3) with SHA-256; `length` at most 8160. */
+  /** HKDF-Expand (RFC 5869, section 2.3) with SHA-256; throws `too-large` for a `length` over 8160. */
   hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Array;
   /** AES-256-CTR with a zero initial counter block; its own inverse. The key must never be used twice. */
   aes256Ctr(key: Uint8Array, data: Uint8Array): Uint8Array;

@@ -1,5 +1,6 @@
 import { concatBytes } from '../bytes.ts';
-import { type CborValue, decodeCborSequence, encodeCbor } from '../cbor.ts';
+import { encodeCbor } from '../cbor.ts';
+import { CborReader } from '../cbor-reader.ts';
 import { CborWriter } from '../cbor-writer.ts';
 import { SealwireError } from '../errors.ts';
 import { BATCH_MAX, FRAME_BYTES_MAX } from '../limits.ts';
@@ -7,6 +8,9 @@ import { BATCH_MAX, FRAME_BYTES_MAX } from '../limits.ts';
 const STREAM_BYTES = 8;
 /** About what a message adds to its payload. */
 const MESSAGE_HEAD_BYTES = 64;
+/** Byte strings that padding takes at most. */
+const PADDING_ITEMS_MAX = 2;
+const TWO_ZEROS = Uint8Array.of(0x42, 0, 0);
 
 /** One message as it lies in a body. */
 export interface BodyMessage {
@@ -30,43 +34,49 @@ export function encodeMessage(message: BodyMessage): Uint8Array {
   return writer.bytes(payload).finish();
 }
 
-/**
- * A body's plaintext: the messages, already encoded, as a CBOR sequence, then `paddingBytes` (0, or 2 and more) of
- * padding as one byte string of zeros.
- */
+/** A body's plaintext: the messages, already encoded, as a CBOR sequence, then exactly `paddingBytes` of padding. */
 export function joinBody(messages: readonly Uint8Array[], paddingBytes = 0): Uint8Array {
   if (paddingBytes === 0) return messages.length === 1 && messages[0] ? messages[0] : concatBytes(...messages);
   return concatBytes(...messages, padding(paddingBytes));
 }
 
+/** One byte string of zeros, or two where no single one is that long: the head grows when its length does. */
 function padding(bytes: number): Uint8Array {
   const head = bytes <= 24 ? 1 : bytes <= 257 ? 2 : bytes <= 65_538 ? 3 : 5;
-  return encodeCbor(new Uint8Array(bytes - head));
+  const zeros = encodeCbor(new Uint8Array(bytes - head));
+  return zeros.length === bytes ? zeros : concatBytes(TWO_ZEROS, padding(bytes - TWO_ZEROS.length));
 }
 
 /** Reads a body's plaintext; throws `malformed` or `too-large`. Padding is dropped. */
 export function readBody(plaintext: Uint8Array): BodyMessage[] {
-  const items = decodeCborSequence(plaintext, BATCH_MAX + 1, { bytesMax: FRAME_BYTES_MAX, depthMax: 1 });
-  const last = items.at(-1);
-  if (last instanceof Uint8Array) {
-    if (last.some((byte) => byte !== 0)) throw malformed('its padding is not zero');
-    items.pop();
+  if (plaintext.length > FRAME_BYTES_MAX) throw tooLarge(`A body of ${plaintext.length} bytes does not fit a frame`);
+  const reader = new CborReader(plaintext);
+  const messages: BodyMessage[] = [];
+  while (!reader.done && !reader.bytesNext) {
+    if (messages.length === BATCH_MAX) throw tooLarge(`A body holds more than ${BATCH_MAX} messages`);
+    messages.push(readMessage(reader));
   }
-  if (items.length === 0 || items.length > BATCH_MAX) throw malformed(`it holds ${items.length} messages`);
-  return items.map(readMessage);
+  for (let i = 0; i < PADDING_ITEMS_MAX && !reader.done; i++) {
+    if (reader.bytes().some((byte) => byte !== 0)) throw malformed('its padding is not zero');
+  }
+  reader.end();
+  if (messages.length === 0) throw malformed('it holds no message');
+  return messages;
 }
 
-function readMessage(item: CborValue): BodyMessage {
-  if (!Array.isArray(item) || item.length !== 5) throw malformed('a message has five elements');
-  const [stream, n, timeMs, contentType, payload] = item as CborValue[];
-  if (!(stream instanceof Uint8Array) || stream.length !== STREAM_BYTES) throw malformed('a stream is 8 bytes');
-  if (typeof n !== 'number' || n < 0) throw malformed('n is not a whole number');
-  if (typeof timeMs !== 'number' || timeMs < 0) throw malformed('a time is not a whole number');
-  if (typeof contentType !== 'string' && !(typeof contentType === 'number' && contentType >= 0)) {
-    throw malformed('a content type is neither a number nor text');
-  }
-  if (!(payload instanceof Uint8Array)) throw malformed('a payload is not a byte string');
-  return { stream, n, timeMs, contentType, payload };
+function readMessage(reader: CborReader): BodyMessage {
+  if (reader.array() !== 5) throw malformed('a message has five elements');
+  return {
+    stream: reader.bytes(STREAM_BYTES),
+    n: reader.uint(),
+    timeMs: reader.uint(),
+    contentType: reader.textNext ? reader.text(FRAME_BYTES_MAX) : reader.uint(),
+    payload: reader.bytes(),
+  };
+}
+
+function tooLarge(what: string): SealwireError {
+  return new SealwireError('too-large', `${what}.`);
 }
 
 function malformed(why: string): SealwireError {

@@ -2,9 +2,9 @@ import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import { SealwireError } from '../errors.ts';
 import { SKIP_MAX } from '../limits.ts';
 
-/** A sender's signed word that its ratchet is over. */
+/** A sender's signed word that its ratchet is over: nothing but delivery receipts follows. */
 export interface RatchetEnd {
-  /** The seq of the closing frame itself: nothing follows it. */
+  /** The seq of the closing frame itself. */
   readonly finalSeq: number;
   /** How many messages the sender's stream held. */
   readonly messages: number;

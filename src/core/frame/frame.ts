@@ -1,8 +1,8 @@
-import { type CborValue, decodeCbor } from '../cbor.ts';
+import { CborReader } from '../cbor-reader.ts';
 import { CborWriter } from '../cbor-writer.ts';
 import { SealwireError } from '../errors.ts';
 import { FRAME_BYTES_MAX } from '../limits.ts';
-import { isOpenKind, type Label, labelFromItem } from './label.ts';
+import { isOpenKind, type Label, readLabel } from './label.ts';
 
 const NO_BODY = new Uint8Array(0);
 
@@ -19,21 +19,18 @@ export function joinFrame(label: Uint8Array, body: Uint8Array | null): Uint8Arra
   return new CborWriter(label.length + content.length + 8).array(2).raw(label).bytes(content).finish();
 }
 
-/** Decodes a frame strictly; throws `malformed`, `too-large` or `unsupported`. */
+/** Decodes a frame strictly; throws `malformed`, `too-large`, `unsupported` or `signature-invalid` (high s). */
 export function readFrame(bytes: Uint8Array): Frame {
-  const fields = decodeCbor(bytes, { bytesMax: FRAME_BYTES_MAX });
-  if (!Array.isArray(fields) || fields.length !== 2) throw malformed('it is not an array of two');
-  const [item, body] = fields as CborValue[];
-  if (item === undefined || !(body instanceof Uint8Array)) throw malformed('its body is not a byte string');
-  // The encoding is deterministic, so the label's bytes are what lies between the array's head and the body's.
-  const labelBytes = bytes.subarray(1, bytes.length - encodedLength(body.length));
-  const label = labelFromItem(item, labelBytes);
+  if (bytes.length > FRAME_BYTES_MAX) {
+    throw new SealwireError('too-large', `A frame of ${bytes.length} bytes is over the bound of ${FRAME_BYTES_MAX}.`);
+  }
+  const reader = new CborReader(bytes);
+  if (reader.array() !== 2) throw malformed('it is not an array of two');
+  const label = readLabel(reader, bytes);
+  const body = reader.bytes();
+  reader.end();
   if (isOpenKind(label.kind) !== (body.length === 0)) throw malformed('its body does not fit its kind');
   return { label, body };
-}
-
-function encodedLength(bytes: number): number {
-  return bytes + (bytes < 24 ? 1 : bytes < 256 ? 2 : bytes < 65_536 ? 3 : 5);
 }
 
 function malformed(why: string): SealwireError {

@@ -1,15 +1,7 @@
-import { type CborMap, type CborValue, decodeCbor } from '../cbor.ts';
+import { type CborMap, SIGN1_TAG } from '../cbor.ts';
+import { CborReader } from '../cbor-reader.ts';
 import { CborWriter } from '../cbor-writer.ts';
-import {
-  COSE,
-  decodeMac0,
-  decodeProtected,
-  encodeMac0,
-  encodeSign1,
-  type Mac0,
-  sign1ToBeSigned,
-  toSign1,
-} from '../cose.ts';
+import { COSE, decodeMac0, encodeMac0, encodeSign1, type Mac0, sign1ToBeSigned } from '../cose.ts';
 import { isLowS, SIGNATURE_BYTES } from '../crypto/es256.ts';
 import { SealwireError } from '../errors.ts';
 import { KIND, type Kind } from '../kinds.ts';
@@ -20,12 +12,15 @@ const CONTENT_TYPE_MAC0 = 17;
 /** CWT claims (RFC 8392, section 3.1) that a label makes about itself. */
 const CLAIM = { issuer: 1, subject: 2, expires: 4, issuedAt: 6, tokenId: 7 } as const;
 
+const NOTHING: CborMap = new Map();
+const HEADER_BYTES_EXPECTED = 320;
+
 const ID_BYTES = 32;
 const RATCHET_ID_BYTES = 16;
 const TOKEN_ID_BYTES = 16;
 const ROSTER_HASH_BYTES = 16;
 const ROOT_BYTES = 32;
-const TOPIC_BYTES_MAX = 512;
+const TEXT_BYTES_MAX = 512;
 
 const FRAME_KINDS: ReadonlySet<number> = new Set(Object.values(KIND).filter((kind) => kind < KIND.policy));
 const OPEN_KINDS: ReadonlySet<number> = new Set([KIND.end, KIND.deliveryReceipt]);
@@ -92,7 +87,7 @@ function subjectToTopic(subject: string): string {
 
 /** The protected header of a label: the bytes that signature, HMAC and key derivation are all bound to. */
 export function encodeLabelHeader(header: LabelHeader): Uint8Array {
-  const writer = new CborWriter().map(5);
+  const writer = new CborWriter(HEADER_BYTES_EXPECTED).map(5);
   writer.int(COSE.alg).int(COSE.algEs256);
   writer.int(COSE.contentType).int(CONTENT_TYPE_MAC0);
   writer.int(COSE.keyId).bytes(header.senderId);
@@ -121,33 +116,63 @@ function writeOwnHeader(writer: CborWriter, { kind, channel, ratchetId, seq, ros
   else writer.array(2).int(head.treeSize).bytes(head.root);
 }
 
-/** What the sender signs: the label's Sig_structure over header and Mac0. */
-export function labelToBeSigned(protectedBytes: Uint8Array, mac0: Mac0): Uint8Array {
-  return sign1ToBeSigned(protectedBytes, encodeMac0(mac0));
+/** A label that only lacks its signature. */
+export interface LabelDraft {
+  /** The label's Sig_structure over header and Mac0: sign it with ES256. */
+  readonly toBeSigned: Uint8Array;
+  /** The finished label; `signature` is taken as it is. */
+  finish(signature: Uint8Array): Uint8Array;
 }
 
-/** The finished label. `signature` is ES256 with low s. */
+/** Puts header and Mac0 together. */
+export function draftLabel(protectedBytes: Uint8Array, mac0: Mac0): LabelDraft {
+  const payload = encodeMac0(mac0);
+  return {
+    toBeSigned: sign1ToBeSigned(protectedBytes, payload),
+    finish: (signature) => encodeSign1({ protectedBytes, unprotected: NOTHING, payload, signature }),
+  };
+}
+
+/** A label of which every part is there. */
 export function encodeLabel(protectedBytes: Uint8Array, mac0: Mac0, signature: Uint8Array): Uint8Array {
-  return encodeSign1({ protectedBytes, unprotected: new Map(), payload: encodeMac0(mac0), signature });
+  return draftLabel(protectedBytes, mac0).finish(signature);
 }
 
-/** Decodes a label strictly; throws `malformed`, `too-large` or `unsupported`. Its signature and HMAC are not checked. */
+/**
+ * Decodes a label strictly; throws `malformed`, `too-large`, `unsupported` or `signature-invalid` (high s). Neither
+ * signature nor HMAC is checked.
+ */
 export function decodeLabel(bytes: Uint8Array): Label {
-  return labelFromItem(decodeCbor(bytes, { bytesMax: LABEL_BYTES_MAX }), bytes);
+  checkSize(bytes);
+  const reader = new CborReader(bytes);
+  const label = readLabel(reader, bytes);
+  reader.end();
+  return label;
 }
 
-/** As {@link decodeLabel}, for an item that was decoded as part of a frame; `bytes` are the item's own. */
-export function labelFromItem(item: CborValue, bytes: Uint8Array): Label {
-  const { protectedBytes, unprotected, payload, signature } = toSign1(item);
-  if (unprotected.size !== 0) throw malformed('something in it is outside the signature');
-  if (payload === null) throw malformed('its payload is detached');
+// In a frame too: what opens can be logged.
+function checkSize(bytes: Uint8Array): void {
+  if (bytes.length <= LABEL_BYTES_MAX) return;
+  throw new SealwireError('too-large', `A label of ${bytes.length} bytes is over the bound of ${LABEL_BYTES_MAX}.`);
+}
+
+/** As {@link decodeLabel}, for a label that comes next in `data`, which `reader` reads. */
+export function readLabel(reader: CborReader, data: Uint8Array): Label {
+  const start = reader.at;
+  if (reader.tag() !== SIGN1_TAG || reader.array() !== 4) throw malformed('it is no tagged COSE_Sign1');
+  const protectedBytes = reader.bytes();
+  if (reader.map() !== 0) throw malformed('something in it is outside the signature');
+  const payload = reader.bytes();
+  const signature = reader.bytes();
+  const bytes = data.subarray(start, reader.at);
+  checkSize(bytes);
   // One of the two valid signatures (r, s) and (r, n−s) is refused, so that a label has one form only.
   if (signature.length !== SIGNATURE_BYTES || !isLowS(signature)) {
     throw new SealwireError('signature-invalid', "A label's signature is not ES256 with low s.");
   }
   const mac0 = decodeMac0(payload);
   return {
-    ...decodeLabelHeader(protectedBytes),
+    ...readHeader(protectedBytes),
     bytes,
     protectedBytes,
     content: mac0.payload,
@@ -157,96 +182,65 @@ export function labelFromItem(item: CborValue, bytes: Uint8Array): Label {
   };
 }
 
-function decodeLabelHeader(protectedBytes: Uint8Array): LabelHeader {
-  const header = decodeProtected(protectedBytes);
-  if (
-    header.size !== 5 ||
-    header.get(COSE.alg) !== COSE.algEs256 ||
-    header.get(COSE.contentType) !== CONTENT_TYPE_MAC0
-  ) {
-    throw malformed('its header is not that of an ES256-signed Mac0');
-  }
-  return {
-    senderId: bytesOf(header.get(COSE.keyId), ID_BYTES, 'sender'),
-    ...decodeClaims(header.get(COSE.cwtClaims)),
-    ...decodeOwnHeader(header.get(COSE.sealwire)),
-  };
+function readHeader(protectedBytes: Uint8Array): LabelHeader {
+  const reader = new CborReader(protectedBytes);
+  if (reader.map() !== 5) throw malformed('its header has not five parameters');
+  if (reader.key(COSE.alg).int() !== COSE.algEs256) throw malformed('it is not signed with ES256');
+  if (reader.key(COSE.contentType).int() !== CONTENT_TYPE_MAC0) throw malformed('its payload is no Mac0');
+  const senderId = reader.key(COSE.keyId).bytes(ID_BYTES);
+  const claims = readClaims(reader.key(COSE.cwtClaims));
+  const own = readOwnHeader(reader.key(COSE.sealwire));
+  reader.end();
+  return { senderId, ...claims, ...own };
 }
 
-function decodeClaims(
-  item: CborValue | undefined,
+function readClaims(
+  reader: CborReader,
 ): Pick<LabelHeader, 'rosterName' | 'topic' | 'expiresAtS' | 'issuedAtS' | 'tokenId'> {
-  if (!(item instanceof Map)) throw malformed('its claims are missing');
-  const claims: CborMap = item;
-  const expires = claims.get(CLAIM.expires);
-  if (claims.size !== (expires === undefined ? 4 : 5)) throw malformed('it makes claims that labels do not have');
+  const claims = reader.map();
+  if (claims !== 4 && claims !== 5) throw malformed('it makes claims that labels do not have');
   return {
-    rosterName: textOf(claims.get(CLAIM.issuer), 'roster name'),
-    topic: subjectToTopic(textOf(claims.get(CLAIM.subject), 'topic')),
-    expiresAtS: expires === undefined ? null : countOf(expires, 'expiry'),
-    issuedAtS: countOf(claims.get(CLAIM.issuedAt), 'time'),
-    tokenId: bytesOf(claims.get(CLAIM.tokenId), TOKEN_ID_BYTES, 'token id'),
+    rosterName: reader.key(CLAIM.issuer).text(TEXT_BYTES_MAX),
+    topic: subjectToTopic(reader.key(CLAIM.subject).text(TEXT_BYTES_MAX)),
+    expiresAtS: claims === 5 ? reader.key(CLAIM.expires).uint() : null,
+    issuedAtS: reader.key(CLAIM.issuedAt).uint(),
+    tokenId: reader.key(CLAIM.tokenId).bytes(TOKEN_ID_BYTES),
   };
 }
 
-function decodeOwnHeader(
-  item: CborValue | undefined,
+function readOwnHeader(
+  reader: CborReader,
 ): Pick<LabelHeader, 'kind' | 'channel' | 'ratchetId' | 'seq' | 'roster' | 'head'> {
-  if (!Array.isArray(item)) throw malformed('parameter −65537 is missing');
-  const [kind, version, channel, ratchetId, seq, roster, head] = item as CborValue[];
+  const elements = reader.array();
+  const kind = reader.uint();
+  const version = reader.uint();
   if (version !== PROTOCOL_VERSION) {
-    throw new SealwireError(
-      'unsupported',
-      `A label of protocol version ${String(version)}; this speaks ${PROTOCOL_VERSION}.`,
-    );
+    throw new SealwireError('unsupported', `A label of protocol version ${version}; this speaks ${PROTOCOL_VERSION}.`);
   }
-  if (item.length !== 7) throw malformed('parameter −65537 has not seven elements');
+  if (elements !== 7) throw malformed('parameter −65537 has not seven elements');
   return {
-    kind: kindOf(kind),
-    channel: channel === null ? null : textOf(channel, 'channel'),
-    ratchetId: bytesOf(ratchetId, RATCHET_ID_BYTES, 'ratchet id'),
-    seq: countOf(seq, 'seq'),
-    roster: rosterOf(roster),
-    head: headOf(head),
+    kind: checkKind(kind),
+    channel: reader.isNull() ? null : reader.text(TEXT_BYTES_MAX),
+    ratchetId: reader.bytes(RATCHET_ID_BYTES),
+    seq: reader.uint(),
+    roster: reader.isNull() ? null : readRoster(reader),
+    head: reader.isNull() ? null : readHead(reader),
   };
 }
 
-function kindOf(item: CborValue | undefined): Kind {
-  if (typeof item !== 'number' || !FRAME_KINDS.has(item))
-    throw malformed(`kind ${String(item)} is none that labels have`);
-  return item as Kind;
+function checkKind(kind: number): Kind {
+  if (!FRAME_KINDS.has(kind)) throw malformed(`kind ${kind} is none that labels have`);
+  return kind as Kind;
 }
 
-function rosterOf(item: CborValue | undefined): LabelHeader['roster'] {
-  if (item === null) return null;
-  const [version, hash] = pairOf(item, 'roster');
-  return { version: countOf(version, 'roster version'), hash: bytesOf(hash, ROSTER_HASH_BYTES, 'roster hash') };
+function readRoster(reader: CborReader): LabelHeader['roster'] {
+  if (reader.array() !== 2) throw malformed('its roster is not a pair');
+  return { version: reader.uint(), hash: reader.bytes(ROSTER_HASH_BYTES) };
 }
 
-function headOf(item: CborValue | undefined): HeadClaim | null {
-  if (item === null) return null;
-  const [treeSize, root] = pairOf(item, 'head');
-  return { treeSize: countOf(treeSize, 'tree size'), root: bytesOf(root, ROOT_BYTES, 'root') };
-}
-
-function pairOf(item: CborValue | undefined, what: string): [CborValue | undefined, CborValue | undefined] {
-  if (!Array.isArray(item) || item.length !== 2) throw malformed(`its ${what} is not a pair`);
-  return [item[0], item[1]];
-}
-
-function bytesOf(item: CborValue | undefined, length: number, what: string): Uint8Array {
-  if (!(item instanceof Uint8Array) || item.length !== length) throw malformed(`its ${what} is not ${length} bytes`);
-  return item;
-}
-
-function textOf(item: CborValue | undefined, what: string): string {
-  if (typeof item !== 'string' || item.length > TOPIC_BYTES_MAX) throw malformed(`its ${what} is not a short text`);
-  return item;
-}
-
-function countOf(item: CborValue | undefined, what: string): number {
-  if (typeof item !== 'number' || item < 0) throw malformed(`its ${what} is not a whole number`);
-  return item;
+function readHead(reader: CborReader): HeadClaim {
+  if (reader.array() !== 2) throw malformed('its head is not a pair');
+  return { treeSize: reader.uint(), root: reader.bytes(ROOT_BYTES) };
 }
 
 function malformed(why: string): SealwireError {

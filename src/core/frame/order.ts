@@ -36,14 +36,26 @@ export class StreamOrder<T> {
     return this.#held.size > 0;
   }
 
+  /** Of the messages that are held, the one that came first: since then something is missing. */
+  get oldestHeld(): T | undefined {
+    const [oldest] = this.#held.values();
+    return oldest;
+  }
+
   /** The n that is to come next. */
   get next(): number {
     return this.#next;
   }
 
+  /** The highest n that is held; −1 where nothing is. */
+  get newest(): number {
+    return Math.max(-1, ...this.#held.keys());
+  }
+
   /** Takes message `n` in and gives what may now be handed on; empty for a duplicate. */
   accept(n: number, item: T): Ordered<T>[] {
     if (n < this.#next) return this.#fillGap(n) ? [{ type: 'message', n, item, late: true }] : [];
+    if (this.#held.has(n)) return [];
     this.#held.set(n, item);
     const ready = this.#drain();
     while (this.#held.size > this.#heldMax) ready.push(...this.giveUp());

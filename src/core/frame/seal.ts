@@ -6,7 +6,7 @@ import { FRAME_BYTES_MAX } from '../limits.ts';
 import { encryptionKeyOf, macKeyOf } from '../ratchet/keys.ts';
 import type { SendingRatchet } from '../ratchet/sending.ts';
 import { joinFrame } from './frame.ts';
-import { encodeLabel, encodeLabelHeader, isOpenKind, type LabelHeader, labelToBeSigned } from './label.ts';
+import { draftLabel, encodeLabelHeader, isOpenKind, type LabelHeader } from './label.ts';
 
 /** What a sender decides about a label; the ratchet gives the rest. */
 export type LabelPlan = Omit<LabelHeader, 'tokenId' | 'ratchetId' | 'seq'>;
@@ -43,11 +43,12 @@ export function draftFrame(crypto: Crypto, ratchet: SendingRatchet, plan: LabelP
   const payload = body ? crypto.sha256(body) : content;
   const mac0 = { payload, tag: mac0Tag(crypto, macKeyOf(crypto, key, headerHash), payload, protectedBytes) };
   key.fill(0);
+  const draft = draftLabel(protectedBytes, mac0);
   return {
     seq,
-    toBeSigned: labelToBeSigned(protectedBytes, mac0),
+    toBeSigned: draft.toBeSigned,
     finish(signature) {
-      const label = encodeLabel(protectedBytes, mac0, toLowS(signature));
+      const label = draft.finish(toLowS(signature));
       return { seq, label, bytes: joinFrame(label, body) };
     },
   };

@@ -15,6 +15,7 @@ import { startInitiator } from './initiator.ts';
 import { cipher2, extractPrk, transcript2 } from './key-schedule.ts';
 import { decodeMessage1 } from './message-1.ts';
 import { encodeMessage2, encodePlaintext2 } from './message-2.ts';
+import { checkPlaintext4 } from './message-4.ts';
 import { responderToBeSigned } from './proof.ts';
 import { receiveMessage1 } from './responder.ts';
 import { decodeSequence } from './sequence.ts';
@@ -98,8 +99,15 @@ describe('EAD in messages', () => {
     const claim = state.receive(message2With(message1, hexToBytes('0042abcd')));
     const check = claim.identify(initiator.find(claim.credential));
     assert.equal(nodeVerifier(bob.publicKey).verify(check.toBeVerified, check.signature), true);
+    assert.ok(bytesToHex(check.toBeVerified).includes(`${bytesToHex(bob.certificate)}0042abcd`));
     assert.throws(() => state.receive(message2With(message1, hexToBytes('2042abcd'))), refused('unsupported'));
   });
+});
+
+test('message_4 holds EAD only, and none that is critical', () => {
+  for (const fine of ['', '00', '0542abcd']) assert.doesNotThrow(() => checkPlaintext4(hexToBytes(fine)));
+  assert.throws(() => checkPlaintext4(hexToBytes('20')), refused('unsupported'));
+  assert.throws(() => checkPlaintext4(hexToBytes('42abcd')), refused('malformed'));
 });
 
 describe('credentials', () => {

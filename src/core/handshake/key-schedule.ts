@@ -1,14 +1,10 @@
 import { concatBytes } from '../bytes.ts';
 import { encodeCbor } from '../cbor.ts';
 import type { Crypto } from '../crypto/port.ts';
-import { SealwireError } from '../errors.ts';
 import { encodeSequence } from './sequence.ts';
 
 /** SHA-256's length: of transcript hashes, of every PRK and, where a side signs, of its MAC. */
 export const HASH_BYTES = 32;
-
-/** HKDF-Expand gives no more than 255 blocks (RFC 5869, section 2.3). */
-export const KDF_BYTES_MAX: number = 255 * HASH_BYTES;
 
 /** The labels of EDHOC_KDF (RFC 9528, section 4.1.2) that method 0 uses. */
 export const KDF_LABEL = {
@@ -25,7 +21,7 @@ export const KDF_LABEL = {
 
 const EMPTY = new Uint8Array(0);
 
-/** EDHOC_KDF (RFC 9528, section 4.1.2); throws `too-large` where `length` is over {@link KDF_BYTES_MAX}. */
+/** EDHOC_KDF (RFC 9528, section 4.1.2); throws `too-large` for a `length` over 8160. */
 export function edhocKdf(
   crypto: Crypto,
   prk: Uint8Array,
@@ -33,11 +29,6 @@ export function edhocKdf(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
-  if (length > KDF_BYTES_MAX) {
-    throw new SealwireError('too-large', `EDHOC derives ${KDF_BYTES_MAX} bytes at most, not ${length}.`, {
-      hint: 'Use a shorter certificate chain.',
-    });
-  }
   return crypto.hkdfExpand(prk, encodeSequence([label, context, length]), length);
 }
 
@@ -63,8 +54,9 @@ export function extractPrk(crypto: Crypto, transcript: Uint8Array, sharedSecret:
 
 /** PLAINTEXT_2 of CIPHERTEXT_2 and the reverse: one pass of KEYSTREAM_2, which authenticates nothing. */
 export function cipher2(crypto: Crypto, prk: Uint8Array, transcript: Uint8Array, data: Uint8Array): Uint8Array {
-  const keystream = edhocKdf(crypto, prk, KDF_LABEL.keystream2, transcript, data.length);
-  return data.map((byte, i) => byte ^ (keystream[i] ?? 0));
+  const out = edhocKdf(crypto, prk, KDF_LABEL.keystream2, transcript, data.length);
+  for (let i = 0; i < data.length; i++) out[i] = (out[i] ?? 0) ^ (data[i] ?? 0);
+  return out;
 }
 
 /** PRK_exporter (RFC 9528, section 4.2.1). */

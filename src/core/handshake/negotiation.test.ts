@@ -87,3 +87,14 @@ test('a suite that neither knows does not disturb', () => {
   const selected = encodeMessage1({ ...decodeMessage1(start.message1), suites: [5, 24] });
   assert.deepEqual(offered(responder(both), selected), [5, 2]);
 });
+
+test('a list of suites beyond all measure is refused', () => {
+  const { message1 } = startInitiator(initiator(modern));
+  const suites = (count: number): Uint8Array =>
+    encodeMessage1({ ...decodeMessage1(message1), suites: Array.from({ length: count }, (_, i) => 100 + i) });
+  assert.deepEqual(offered(responder(both), suites(32)), [5, 2]);
+  assert.throws(
+    () => receiveMessage1(responder(both), suites(33)),
+    (error) => isSealwireError(error, 'malformed'),
+  );
+});

@@ -1,4 +1,3 @@
-import { concatBytes } from '../bytes.ts';
 import { type CborValue, decodeCborSequence, encodeCbor } from '../cbor.ts';
 import { SealwireError } from '../errors.ts';
 import { HANDSHAKE_BYTES_MAX } from '../limits.ts';
@@ -6,9 +5,10 @@ import { HANDSHAKE_BYTES_MAX } from '../limits.ts';
 /** More items than any EDHOC message of ours has, with room for padding and EAD that we ignore. */
 const ITEMS_MAX = 16;
 
-/** A CBOR sequence (RFC 8742) of `items`, each in its one deterministic encoding. */
+/** A CBOR sequence (RFC 8742) of `items`, fewer than 24, each in its one deterministic encoding. */
 export function encodeSequence(items: readonly CborValue[]): Uint8Array {
-  return concatBytes(...items.map(encodeCbor));
+  // An array so short is one byte and then its items; this is one encoding instead of several to be joined.
+  return encodeCbor(items).subarray(1);
 }
 
 /** Reads a handshake message or plaintext as a strict CBOR sequence; throws `malformed` or `too-large`. */

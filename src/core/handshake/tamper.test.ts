@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import {
   answer,
   conclude,
@@ -9,6 +10,7 @@ import {
   proceed,
   settle,
 } from '../../../test/support/handshake.ts';
+import { encodeCbor } from '../cbor.ts';
 import { isSealwireError } from '../errors.ts';
 import { startInitiator } from './initiator.ts';
 import { receiveMessage1 } from './responder.ts';
@@ -67,6 +69,25 @@ for (const implementation of IMPLEMENTATIONS) {
       const finished = conclude(responder, second, third.message3);
       for (const message of flipped(finished.message4)) assert.throws(() => third.receive(message), isSealwireError);
       assert.ok(third.receive(finished.message4));
+    });
+
+    test('any bytes at all, in place of any message: a clear refusal', () => {
+      const start = startInitiator(initiator);
+      const second = answer(responder, start.message1);
+      const third = proceed(initiator, start.state, second.message2);
+      // Half of the inputs at least have the outer form of the later messages.
+      const bytes = fc.uint8Array({ maxLength: 200 });
+      const inputs = fc.oneof(bytes, bytes.map(encodeCbor));
+      const other = startInitiator(initiator);
+      fc.assert(
+        fc.property(inputs, (input) => {
+          assert.throws(() => receiveMessage1(responder, input), isSealwireError);
+          assert.throws(() => settle(initiator, other.state.receive(input)), isSealwireError);
+          assert.throws(() => settle(responder, second.receive(input)), isSealwireError);
+          assert.throws(() => third.receive(input), isSealwireError);
+        }),
+        { seed: 5, numRuns: 200 },
+      );
     });
 
     test('any message cut short anywhere is refused', () => {

@@ -30,11 +30,11 @@ import {
   Validity,
   Version,
 } from '@peculiar/asn1-x509';
-import { concatBytes, equalBytes } from '../bytes.ts';
+import { equalBytes } from '../bytes.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
-import { notDer } from './der.ts';
+import { signatureToDer } from './ecdsa-signature.ts';
 import { checkName, subjectPublicKeyInfo } from './id.ts';
 
 /** How many random bytes a serial number is made of. */
@@ -184,19 +184,6 @@ function positiveSerial(random: Uint8Array): Uint8Array {
   const serial = random.slice();
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
   return serial;
-}
-
-/** An ECDSA-Sig-Value (RFC 3279, section 2.2.3) of r ‖ s. */
-function signatureToDer(signature: Uint8Array): Uint8Array {
-  if (signature.length !== 64) throw notDer('a signature has 64 bytes');
-  const integers = [signature.subarray(0, 32), signature.subarray(32)].map((part) => {
-    const start = part.findIndex((byte) => byte !== 0);
-    const magnitude = part.subarray(start < 0 ? part.length : start);
-    const padded = (magnitude[0] ?? 0) < 0x80 ? magnitude : concatBytes(Uint8Array.of(0), magnitude);
-    return concatBytes(Uint8Array.of(0x02, padded.length), padded);
-  });
-  const content = concatBytes(...integers);
-  return concatBytes(Uint8Array.of(0x30, content.length), content);
 }
 
 /** The library takes whole buffers only. */

@@ -1,4 +1,4 @@
-import { concatBytes, equalBytes, hexToBytes } from '../bytes.ts';
+import { equalBytes, hexToBytes } from '../bytes.ts';
 import { isOnCurve } from '../crypto/es256.ts';
 import { SealwireError } from '../errors.ts';
 import { type CertificateExtensions, readExtensions } from './certificate-extensions.ts';
@@ -14,6 +14,7 @@ import {
   timeMs,
   wholeBits,
 } from './der.ts';
+import { signatureFromDer } from './ecdsa-signature.ts';
 import { nameProblem, POINT_BYTES, SPKI_PREFIX } from './id.ts';
 
 /** A certificate with more bytes is refused before it is read. */
@@ -36,6 +37,8 @@ export interface Certificate extends CertificateExtensions {
   readonly subject: Uint8Array;
   /** The issuer's raw DER Name. */
   readonly issuer: Uint8Array;
+  /** The issuer's one CN, for people. */
+  readonly issuerName: string | undefined;
   readonly notBeforeMs: number;
   /** The last millisecond of validity's second; 9999-12-31 stands for no end (RFC 5280, section 4.1.2.5). */
   readonly notAfterMs: number;
@@ -103,9 +106,9 @@ function readToBeSigned(reader: DerReader): ToBeSigned {
   const publicKey = readPublicKey(reader.element(TAG.sequence).whole);
   const extensions = readExtensions(version === 3 && reader.nextTag === 0xa3 ? reader.enter(0xa3) : undefined);
   reader.end();
-  readName(issuer);
+  const issuerName = readName(issuer);
   const commonName = readName(subject);
-  return { serial, issuer, notBeforeMs, notAfterMs, subject, publicKey, commonName, ...extensions };
+  return { serial, issuer, issuerName, notBeforeMs, notAfterMs, subject, publicKey, commonName, ...extensions };
 }
 
 function readVersion(reader: DerReader): 1 | 3 {
@@ -150,20 +153,6 @@ function readPublicKey(spki: Uint8Array): Uint8Array {
   const publicKey = spki.subarray(SPKI_PREFIX.length);
   if (isOnCurve(publicKey)) return publicKey;
   throw new SealwireError('key-invalid', "A certificate's public key is not a point on P-256.");
-}
-
-/** r ‖ s, 64 bytes, of a strict ECDSA-Sig-Value (RFC 3279, section 2.2.3). */
-function signatureFromDer(der: Uint8Array): Uint8Array {
-  const whole = new DerReader(der);
-  const pair = whole.enter(TAG.sequence);
-  whole.end();
-  const parts = [positiveInteger(pair.content(TAG.integer)), positiveInteger(pair.content(TAG.integer))];
-  pair.end();
-  const padded = parts.map((part) => {
-    if (part.length > 32) throw notDer('a signature is longer than P-256 makes them');
-    return concatBytes(new Uint8Array(32 - part.length), part);
-  });
-  return concatBytes(...padded);
 }
 
 function unsupported(what: string): SealwireError {

@@ -5,7 +5,7 @@ import { fixedSigner } from '../../../test/support/identities.ts';
 import { nodeCrypto } from '../../node/crypto.ts';
 import { nobleCrypto } from '../crypto/noble.ts';
 import { isSealwireError } from '../errors.ts';
-import { checkName, formatId, identityId, idToTopic, parseId } from './id.ts';
+import { checkName, formatId, identityId, idToTopic, parseId, shellWord } from './id.ts';
 
 test('an id is the SHA-256 of the SubjectPublicKeyInfo that others make', () => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -79,4 +79,9 @@ test('names are short, visible and have one form', () => {
       JSON.stringify(name),
     );
   }
+});
+
+test('a name stays one word in the commands that hints show', () => {
+  assert.equal(shellWord('plant-sensor-7'), "'plant-sensor-7'");
+  assert.equal(shellWord("x'; rm -rf ~"), "'x'\\''; rm -rf ~'");
 });

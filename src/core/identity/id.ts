@@ -73,3 +73,11 @@ export function checkName(name: string): string {
     hint: 'Use 1 to 64 visible characters, for example plant-sensor-7.',
   });
 }
+
+/**
+ * `text` as one word of a POSIX shell, for commands in hints: the names in them come from certificates that anyone can
+ * write, and people copy the commands.
+ */
+export function shellWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -3,7 +3,7 @@ import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import type { Certificate } from './certificate.ts';
 import { KEY_USAGE, PEER_KEY_USAGES } from './certificate-extensions.ts';
-import { formatId, identityId } from './id.ts';
+import { formatId, identityId, shellWord } from './id.ts';
 
 /** Certificates in one chain, the leaf included. */
 export const CHAIN_CERTIFICATES_MAX = 4;
@@ -185,7 +185,7 @@ function findAuthority({ chain, anchors, nowMs }: PathInput, name: string, id: U
     'identity-unknown',
     `${name} (${formatId(id)}) is not trusted: ${why} its id is not pinned.`,
     {
-      hint: `Compare the id with its owner by another way, then: sealwire trust add '${name}' ${formatId(id)}`,
+      hint: `Compare the id with its owner by another way, then: sealwire trust add ${shellWord(name)} ${formatId(id)}`,
     },
   );
 }
@@ -236,7 +236,7 @@ function checkNotPinnedElsewhere(anchors: readonly Anchor[], name: string, id: U
     if (anchor instanceof Uint8Array || isCertificate(anchor) || anchor.name !== name) continue;
     const sentence = `An authority vouches for ${name} as ${formatId(id)}, but ${name} is pinned as ${formatId(anchor.id)}.`;
     throw new SealwireError('key-changed', sentence, {
-      hint: `If the new key is right: sealwire trust remove '${name}'`,
+      hint: `If the new key is right: sealwire trust remove ${shellWord(name)}`,
     });
   }
 }

@@ -68,6 +68,7 @@ test('no name and no id stands twice', () => {
   throws(() => addPin(both, { name: 'alias', id: id(1) }), 'usage', /pinned already, as alice/);
   throws(() => addPin(both, { name: 'plant', id: id(9) }), 'usage', /taken/);
   throws(() => addAuthority(nobleCrypto, both, { ...plant, name: 'bob' }), 'usage', /taken/);
+  throws(() => addAuthority(nobleCrypto, both, { ...plant, name: 'alias plant' }), 'usage', /plant has this key/);
   throws(() => addPin(both, { name: 'a\nb', id: id(9) }), 'malformed', /control/);
 });
 

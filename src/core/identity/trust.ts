@@ -1,9 +1,9 @@
 import { base64 } from '@scure/base';
-import { equalBytes } from '../bytes.ts';
+import { bytesToHex, equalBytes } from '../bytes.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
-import { checkName, formatId, identityId, parseId } from './id.ts';
+import { checkName, formatId, identityId, parseId, shellWord } from './id.ts';
 import type { Anchor, Pin } from './path.ts';
 
 /** An authority whose certificates are trusted, under a name of the list's own. */
@@ -69,11 +69,13 @@ export function addAuthority(crypto: Crypto, trust: TrustList, authority: Author
   }
   const known = trust.authorities.find((candidate) => candidate.name === name);
   if (known && equalBytes(known.certificate.der, certificate.der)) return trust;
-  if (known && !equalBytes(known.certificate.publicKey, certificate.publicKey)) {
+  if (known && !hasKeyOf(known, certificate)) {
     const { publicKey } = known.certificate;
     throw keyChanged(name, identityId(crypto, publicKey), identityId(crypto, certificate.publicKey));
   }
   checkFree(trust.pins, name);
+  const same = trust.authorities.find((candidate) => candidate !== known && hasKeyOf(candidate, certificate));
+  if (same) throw taken(`The authority ${same.name} has this key already`, same.name);
   const others = trust.authorities.filter((candidate) => candidate !== known);
   return { ...trust, authorities: sorted([...others, authority]) };
 }
@@ -109,6 +111,8 @@ export function parseTrust(text: string): TrustList {
   const names = [...pins, ...authorities].map(({ name }) => name);
   if (new Set(names).size < names.length) throw malformed('a name stands twice');
   if (new Set(pins.map(({ id }) => formatId(id))).size < pins.length) throw malformed('an id stands twice');
+  const keys = authorities.map(({ certificate }) => bytesToHex(certificate.publicKey));
+  if (new Set(keys).size < keys.length) throw malformed("an authority's key stands twice");
   return { pins: sorted(pins), authorities: sorted(authorities) };
 }
 
@@ -165,18 +169,22 @@ function sorted<T extends { readonly name: string }>(entries: readonly T[]): rea
   return entries.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+function hasKeyOf(authority: Authority, certificate: Certificate): boolean {
+  return equalBytes(authority.certificate.publicKey, certificate.publicKey);
+}
+
 function checkFree(entries: readonly { readonly name: string }[], name: string): void {
   if (entries.some((entry) => entry.name === name)) throw taken(`The name ${name} is taken already`, name);
 }
 
 function taken(what: string, name: string): SealwireError {
-  return new SealwireError('usage', `${what}.`, { hint: `First: sealwire trust remove '${name}'` });
+  return new SealwireError('usage', `${what}.`, { hint: `First: sealwire trust remove ${shellWord(name)}` });
 }
 
 function keyChanged(name: string, known: Uint8Array, shown: Uint8Array): SealwireError {
   const sentence = `${name} is trusted as ${formatId(known)}, but now shows ${formatId(shown)}.`;
   return new SealwireError('key-changed', sentence, {
-    hint: `Someone may be posing as ${name}. If the new key is right: sealwire trust remove '${name}', then add it again.`,
+    hint: `Someone may be posing as ${name}. If the new key is right: sealwire trust remove ${shellWord(name)}, then add it again.`,
   });
 }
 

@@ -1,10 +1,10 @@
 import { type CborValue, decodeCbor } from '../cbor.ts';
 import { COSE, decodeProtected, toSign1 } from '../cose.ts';
 import { SealwireError } from '../errors.ts';
-import { type Label, labelFromItem } from '../frame/label.ts';
+import { decodeLabel, type Label } from '../frame/label.ts';
 import { type DeliveryReceipt, decodeDeliveryReceipt } from '../frame/receipt.ts';
 import { KIND } from '../kinds.ts';
-import { ENTRY_BYTES_MAX, LABEL_BYTES_MAX } from '../limits.ts';
+import { ENTRY_BYTES_MAX } from '../limits.ts';
 import { type Statement, statementFromSign1 } from './statement.ts';
 
 /** What a ledger holds, as it was read: a sender's label or a statement of the notary. No signature is checked here. */
@@ -22,13 +22,9 @@ export function isLoggedKind(kind: number): boolean {
 
 /** Decodes an entry strictly; throws `malformed`, `too-large`, `unsupported` or `signature-invalid` (for its form). */
 export function decodeEntry(bytes: Uint8Array): Entry {
-  const item = decodeCbor(bytes, { bytesMax: ENTRY_BYTES_MAX });
-  const sign1 = toSign1(item);
+  const sign1 = toSign1(decodeCbor(bytes, { bytesMax: ENTRY_BYTES_MAX }));
   if (kindIn(sign1.protectedBytes) >= KIND.policy) return { type: 'statement', statement: statementFromSign1(sign1) };
-  if (bytes.length > LABEL_BYTES_MAX) {
-    throw new SealwireError('too-large', `A label of ${bytes.length} bytes is over the bound of ${LABEL_BYTES_MAX}.`);
-  }
-  return { type: 'label', label: labelFromItem(item, bytes) };
+  return { type: 'label', label: decodeLabel(bytes) };
 }
 
 /** The delivery receipt in a label of that kind, else null; throws `malformed` or `too-large` for one that is none. */

@@ -8,7 +8,10 @@ import type { RatchetPosition } from './sending.ts';
 export interface KeyCandidate {
   /** 32 bytes. */
   readonly key: Uint8Array;
-  /** Marks the seq as used and moves the ratchet on. Call it once, after every check has passed. */
+  /**
+   * Marks the seq as used and moves the ratchet on. Call it once, after every check has passed. Throws `replayed` where
+   * another candidate for this seq was committed meanwhile.
+   */
   commit(): void;
 }
 
@@ -23,6 +26,7 @@ export class ReceivingRatchet {
   readonly #skipped = new Map<number, Uint8Array>();
   #seq: number;
   #chainKey: Uint8Array;
+  #erased = false;
 
   constructor(crypto: Crypto, start: RatchetPosition, skippedMax: number = SKIP_MAX) {
     this.#crypto = crypto;
@@ -42,8 +46,12 @@ export class ReceivingRatchet {
     return this.#skipped.size;
   }
 
-  /** The key for `seq`; throws `replayed` or `skipped-too-far`. Work is bounded by {@link SKIP_MAX} steps. */
+  /**
+   * The key for `seq`; throws `replayed`, `skipped-too-far`, or `session-closed` after {@link erase}. Work is bounded by
+   * {@link SKIP_MAX} steps.
+   */
   lookUp(seq: number): KeyCandidate {
+    if (this.#erased) throw new SealwireError('session-closed', 'The keys of this ratchet are gone.');
     if (seq < this.#seq) return this.#lookUpSkipped(seq);
     if (seq - this.#seq > SKIP_MAX) {
       throw new SealwireError('skipped-too-far', `A frame jumps from seq ${this.#seq} to ${seq}, over ${SKIP_MAX}.`);
@@ -60,6 +68,7 @@ export class ReceivingRatchet {
 
   /** Forgets every key. */
   erase(): void {
+    this.#erased = true;
     this.#chainKey.fill(0);
     for (const key of this.#skipped.values()) key.fill(0);
     this.#skipped.clear();
@@ -67,13 +76,20 @@ export class ReceivingRatchet {
 
   #lookUpSkipped(seq: number): KeyCandidate {
     const key = this.#skipped.get(seq);
-    if (!key) throw new SealwireError('replayed', `The frame with seq ${seq} has been here before.`);
-    return { key, commit: () => void this.#skipped.delete(seq) };
+    if (!key) throw replayed(seq);
+    return { key, commit: () => this.#useSkipped(seq) };
+  }
+
+  #useSkipped(seq: number): void {
+    if (!this.#skipped.delete(seq)) throw replayed(seq);
   }
 
   #advance(seq: number, chainKey: Uint8Array, passedOver: readonly [number, Uint8Array][]): void {
-    // Two candidates may have been looked up before either was committed: the first one wins.
-    if (seq < this.#seq) throw new SealwireError('replayed', `The frame with seq ${seq} has been here before.`);
+    // Another candidate may have been committed since this one was looked up.
+    if (seq < this.#seq) {
+      this.#useSkipped(seq);
+      return;
+    }
     for (const [at, key] of passedOver) if (at >= this.#seq) this.#skipped.set(at, key);
     const next = nextChainKey(this.#crypto, chainKey);
     this.#chainKey.fill(0);
@@ -84,4 +100,8 @@ export class ReceivingRatchet {
       this.#skipped.delete(oldest);
     }
   }
+}
+
+function replayed(seq: number): SealwireError {
+  return new SealwireError('replayed', `The frame with seq ${seq} has been here before.`);
 }

@@ -1,4 +1,5 @@
 import type { Crypto } from '../crypto/port.ts';
+import { SealwireError } from '../errors.ts';
 import { messageKeyOf, nextChainKey } from './keys.ts';
 
 /** A place in a ratchet: whoever holds it can open every frame from `seq` on, and none before. */
@@ -23,6 +24,7 @@ export class SendingRatchet {
   readonly #crypto: Crypto;
   #seq: number;
   #chainKey: Uint8Array;
+  #erased = false;
 
   constructor(crypto: Crypto, start: RatchetPosition) {
     this.#crypto = crypto;
@@ -36,8 +38,10 @@ export class SendingRatchet {
     return this.#seq;
   }
 
-  /** Takes the next key; it is never given again. */
+  /** Takes the next key; it is never given again. Throws `session-closed` after {@link erase}. */
   take(): MessageKey {
+    // What is left of an erased ratchet is a key of zeros, which everybody knows.
+    if (this.#erased) throw new SealwireError('session-closed', 'The keys of this ratchet are gone.');
     const spent = this.#chainKey;
     const taken = { seq: this.#seq, key: messageKeyOf(this.#crypto, spent) };
     this.#chainKey = nextChainKey(this.#crypto, spent);
@@ -48,6 +52,7 @@ export class SendingRatchet {
 
   /** Forgets the ratchet: no frame can follow. */
   erase(): void {
+    this.#erased = true;
     this.#chainKey.fill(0);
   }
 }

@@ -1,0 +1,26 @@
+import type { PeerEvent } from './open-peer.ts';
+
+/** What an event means, in a sentence for people; undefined for what is not worth one. */
+export function eventSentence(event: PeerEvent): string | undefined {
+  switch (event.type) {
+    case 'refused':
+      return `Refused a frame that came as from ${event.peer}: ${event.error.message} [${event.error.code}]`;
+    case 'gap': {
+      const { first, last } = event.gap;
+      const which = first === last ? `message ${first}` : `messages ${first} to ${last}`;
+      return `Missing from ${event.peer}: ${which}; what follows comes without. [gap]`;
+    }
+    case 'expired':
+      return `Message ${event.n} from ${event.peer} came after its expiry and was dropped. [expired]`;
+    case 'repaired':
+      return `${event.peer} missed frame ${event.seq}; it was sent again.`;
+    case 'not-logged':
+      return `Frame ${event.seq} to ${event.peer} is not in the ledger: ${event.error.message} [${event.error.code}]`;
+    case 'handshake-refused':
+      return `No session with ${event.remote}: ${event.error.message} [${event.error.code}]`;
+    case 'notary-trouble':
+      return `The notary: ${event.error.message} [${event.error.code}]`;
+    case 'confirmed':
+      return undefined;
+  }
+}

@@ -1,0 +1,132 @@
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { SealwireError } from '../core/errors.ts';
+import { formatId } from '../core/identity/id.ts';
+import type { Anchor } from '../core/identity/path.ts';
+import { anchorsOf } from '../core/identity/trust.ts';
+import { systemClock } from '../node/clock.ts';
+import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
+import { loadIdentity, openHome, readTrust } from '../node/home.ts';
+import { readPassphrase } from '../node/passphrase.ts';
+import { openLedgerStore } from '../node/sqlite-ledger.ts';
+import { Listening } from '../roles/listening.ts';
+import { type Notary, openNotary } from '../roles/notary.ts';
+import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service.ts';
+import { Peer } from '../roles/peer.ts';
+import { printable } from './console.ts';
+import type { Context } from './context.ts';
+import { notEmpty } from './program.ts';
+import { Transports } from './transports.ts';
+
+/** How {@link runNotary} runs. */
+export interface NotaryOptions {
+  readonly home: string;
+  readonly passphrase?: string;
+  /** Where peers reach it: `tcp://host:port`. */
+  readonly address: string;
+  /** The ledger's own name, the same for good. */
+  readonly origin?: string;
+  /** The ledger's file; `ledger.db` in the home unless told. */
+  readonly ledgerFile?: string;
+  readonly events?: NotaryServiceEvents;
+}
+
+/** A notary at work. */
+export interface RunningNotary extends AsyncDisposable {
+  readonly notary: Notary;
+  readonly address: string;
+  readonly ledgerFile: string;
+  /** Lets sessions end, then closes the ledger. */
+  close(): Promise<void>;
+}
+
+/** Where a home's notary keeps its ledger. */
+export function ledgerFileOf(home: string): string {
+  return join(home, 'ledger.db');
+}
+
+/** Opens the ledger of a home and serves its notary at an address, to whom the home trusts. */
+export async function runNotary(options: NotaryOptions): Promise<RunningNotary> {
+  const home = await openHome(options.home);
+  const { passphrase, ledgerFile = ledgerFileOf(options.home) } = options;
+  const identity = await loadIdentity(home, {
+    ...(passphrase === undefined ? {} : { passphrase }),
+    nowMs: systemClock.now(),
+  });
+  await using opening = new AsyncDisposableStack();
+  const store = opening.use(openLedgerStore(ledgerFile));
+  const anchors = async (): Promise<readonly Anchor[]> => anchorsOf(await readTrust(home));
+  const shared = { crypto: nodeCrypto, clock: systemClock, verifierOf: nodeVerifier, anchors };
+  const { signer, certificates } = identity;
+  const origin = options.origin ?? `sealwire/${identity.name}`;
+  const notary = opening.use(await openNotary({ ...shared, store, signer, certificates, origin }));
+  const onRefused = (error: SealwireError, remote: string): void => options.events?.onTrouble?.(error, remote);
+  const listener = await new Transports(identity, shared).listen(options.address, onRefused);
+  const listening = new Listening(new Peer({ ...shared, identity }), listener, { onRefused });
+  const serving = new NotaryService(nodeCrypto, notary, options.events).run(listening);
+  opening.defer(async () => {
+    await listening.close();
+    await serving;
+  });
+  const parts = opening.move();
+  const close = (): Promise<void> => parts.disposeAsync();
+  return { notary, address: listening.address, ledgerFile, close, [Symbol.asyncDispose]: close };
+}
+
+interface NotaryFlags {
+  readonly listen: string;
+  readonly origin?: string;
+  readonly ledger?: string;
+  readonly passphraseFile?: string;
+}
+
+/** `notary`: keeps the ledger. */
+export function registerNotary(program: Command, context: Context): void {
+  program
+    .command('notary')
+    .description('keep a ledger: log the labels of whom this home trusts, in signed blocks')
+    .option('--listen <address>', 'where peers reach it', notEmpty, 'tcp://127.0.0.1:7701')
+    .option('--origin <name>', "the ledger's own name, the same for good (default: sealwire/NAME)", notEmpty)
+    .option('--ledger <file>', "the ledger's file (default: ledger.db in the home)", notEmpty)
+    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty)
+    .action((flags: NotaryFlags) => notaryCommand(context, flags));
+}
+
+async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
+  const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
+  await using running = await runNotary({
+    home: context.home,
+    ...(passphrase === undefined ? {} : { passphrase }),
+    address: flags.listen,
+    ...(flags.origin === undefined ? {} : { origin: flags.origin }),
+    ...(flags.ledger === undefined ? {} : { ledgerFile: resolve(flags.ledger) }),
+    events: {
+      onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
+      onTrouble: (error, who) => context.console.note(printable(`${who}: ${error.message} [${error.code}]`)),
+    },
+  });
+  const { notary, address, ledgerFile } = running;
+  const { height, treeSize } = notary.head;
+  const id = formatId(notary.id);
+  if (context.json) {
+    await context.console.json({
+      event: 'listening',
+      address,
+      id,
+      origin: notary.origin,
+      ledgerFile,
+      height,
+      treeSize,
+    });
+  } else {
+    context.console.note(`Notary ${id} keeps ${notary.origin} in ${ledgerFile}, ${treeSize} entries so far.`);
+    context.console.note(`It listens at ${address}; Ctrl-C ends it.`);
+  }
+  const failure = await Promise.race([aborted(context.signal), notary.failed]);
+  if (failure !== undefined) throw failure;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,143 @@
+import { createInterface } from 'node:readline';
+import type { Command } from 'commander';
+import { formatId } from '../core/identity/id.ts';
+import { readPassphrase } from '../node/passphrase.ts';
+import type { ReceivedMessage } from '../roles/incoming.ts';
+import type { Session } from '../roles/session.ts';
+import { printable } from './console.ts';
+import type { Context } from './context.ts';
+import { eventSentence } from './event-sentence.ts';
+import { openPeer, type SealwirePeer } from './open-peer.ts';
+import { notEmpty } from './program.ts';
+
+/** The media type of a line of text. */
+const TEXT_TYPE = 'text/plain;charset=utf-8';
+
+interface SessionFlags {
+  readonly notary?: string;
+  readonly notaryName: string;
+  readonly passphraseFile?: string;
+}
+
+/** `listen` and `connect`: lines of text between two terminals or scripts. */
+export function registerSession(program: Command, context: Context): void {
+  withSessionFlags(program.command('listen').description('answer trusted peers; lines in, lines out'))
+    .argument('<address>', 'where to listen: tcp://host:port, port 0 picks a free one', notEmpty)
+    .action((address: string, flags: SessionFlags) => listen(context, address, flags));
+  withSessionFlags(
+    program.command('connect').description('open a session; standard input lines go out, received lines come in'),
+  )
+    .argument('<address>', 'where the peer listens: tcp://host:port', notEmpty)
+    .requiredOption('--expect <name>', 'whom to expect there, by the name it is trusted under', notEmpty)
+    .action((address: string, flags: SessionFlags & { readonly expect: string }) => connect(context, address, flags));
+}
+
+function withSessionFlags(command: Command): Command {
+  return command
+    .option('--notary <address>', 'log every message with the notary that listens there', notEmpty)
+    .option('--notary-name <name>', 'the name under which the notary is trusted', notEmpty, 'notary')
+    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty);
+}
+
+async function open(context: Context, flags: SessionFlags): Promise<SealwirePeer> {
+  const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
+  return openPeer({
+    home: context.home,
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(flags.notary === undefined ? {} : { notary: { address: flags.notary, expect: flags.notaryName } }),
+    onEvent: (event) => {
+      const sentence = eventSentence(event);
+      if (sentence) context.console.note(printable(sentence));
+    },
+  });
+}
+
+async function listen(context: Context, address: string, flags: SessionFlags): Promise<void> {
+  await using peer = await open(context, flags);
+  const listening = await peer.listen(address);
+  if (context.json) await context.console.json({ event: 'listening', address: listening.address });
+  else context.console.note(`${peer.name} listens at ${listening.address}; Ctrl-C ends it.`);
+  const sessions = new Set<Session>();
+  const closing = Promise.withResolvers<void>();
+  const end = (): void => {
+    // Closing lets every loop below come to its end by itself.
+    peer.close().then(closing.resolve, closing.reject);
+  };
+  context.signal.addEventListener('abort', end, { once: true });
+  if (context.signal.aborted) end();
+  void sendLines(context, sessions);
+  const printing: Promise<void>[] = [];
+  for await (const session of listening) {
+    sessions.add(session);
+    void session.over.then(() => sessions.delete(session));
+    printing.push(printSession(context, session, `${session.peer.name}: `));
+  }
+  await closing.promise;
+  await Promise.all(printing);
+}
+
+async function connect(
+  context: Context,
+  address: string,
+  flags: SessionFlags & { readonly expect: string },
+): Promise<void> {
+  await using peer = await open(context, flags);
+  const session = await peer.dial(address, { expect: flags.expect });
+  const end = (): void => void session.close().catch(() => {});
+  context.signal.addEventListener('abort', end, { once: true });
+  if (context.signal.aborted) end();
+  const printing = printMessages(context, session, '');
+  if (!context.json) context.console.note(greeting(session));
+  await sendLines(context, new Set([session]));
+  // The end of input ends the session, whatever ends first.
+  const closed = session.close();
+  await Promise.all([printing, closed]);
+}
+
+function greeting({ peer, remote }: Session): string {
+  return `In session with ${printable(peer.name)} (${formatId(peer.id)}) at ${remote}.`;
+}
+
+/** Sends each line of standard input to all `sessions`, until the input, the signal or the only session ends. */
+async function sendLines({ signal }: Context, sessions: ReadonlySet<Session>): Promise<void> {
+  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
+  const stop = (): void => lines.close();
+  signal.addEventListener('abort', stop, { once: true });
+  for (const session of sessions) void session.over.then(stop);
+  const encoder = new TextEncoder();
+  for await (const line of lines) {
+    const payload = encoder.encode(line);
+    await Promise.all([...sessions].map((session) => session.send(payload, { contentType: TEXT_TYPE })));
+  }
+  // An open standard input would keep the process alive.
+  process.stdin.destroy();
+}
+
+/** Prints one of many sessions to its end; a bad end is told, not thrown, for the others go on. */
+async function printSession(context: Context, session: Session, prefix: string): Promise<void> {
+  context.console.note(greeting(session));
+  try {
+    await printMessages(context, session, prefix);
+    context.console.note(`${printable(session.peer.name)} ended the session.`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.console.note(printable(`The session with ${session.peer.name} broke: ${why}`));
+  }
+}
+
+async function printMessages(context: Context, session: Session, prefix: string): Promise<void> {
+  for await (const message of session) {
+    if (context.json) await context.console.json(toJson(session, message));
+    else await context.console.line(printable(prefix + text(message)));
+  }
+}
+
+function text({ payload }: ReceivedMessage): string {
+  return new TextDecoder().decode(payload);
+}
+
+function toJson(session: Session, message: ReceivedMessage): Record<string, unknown> {
+  const { n, timeMs, contentType, late } = message;
+  const from = { name: session.peer.name, id: formatId(session.peer.id) };
+  return { event: 'message', from, n, time: new Date(timeMs).toISOString(), contentType, late, text: text(message) };
+}

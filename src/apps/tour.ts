@@ -1,0 +1,51 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { systemClock } from '../node/clock.ts';
+import type { Context } from './context.ts';
+import { EXIT } from './report.ts';
+import { makeCast } from './tour/cast.ts';
+import { consoleNarrator, silentNarrator } from './tour/narrator.ts';
+import { playStory } from './tour/story.ts';
+
+/** Between two readings, unless the whole tour is shorter. */
+const EVERY_MS = 1000;
+/** So many readings have to fit in before the last scene is played. */
+const READINGS_MIN = 10;
+
+/** `tour`, which `npm start` runs: everything at work on this machine's own readings. */
+export function registerTour(program: Command, context: Context): void {
+  program
+    .command('tour')
+    .description('show it all at work: a sensor, an operator, a notary, and somebody in the middle')
+    .option('--for <time>', 'end by itself after that long, for example 10s (default: until Ctrl-C)', duration)
+    .action((flags: { readonly for?: number }) => tour(context, flags.for));
+}
+
+async function tour(context: Context, forMs: number | undefined): Promise<void> {
+  const narrator = context.json ? silentNarrator : consoleNarrator(context.console);
+  const everyMs = Math.min(EVERY_MS, Math.ceil((forMs ?? Number.POSITIVE_INFINITY) / READINGS_MIN));
+  const timeUp = new AbortController();
+  const cancel = forMs === undefined ? () => {} : systemClock.after(forMs, () => timeUp.abort());
+  await using cast = await makeCast(systemClock.now());
+  try {
+    const outcome = await playStory(cast, narrator, {
+      everyMs,
+      fasterMs: Math.ceil(everyMs / 2),
+      timeUp: timeUp.signal,
+      abandon: context.signal,
+    });
+    if (context.json) await context.console.json(outcome);
+    else for (const [name, value] of Object.entries(outcome)) narrator.fact(name, String(value));
+    if (outcome.ledger !== 'valid') process.exitCode = EXIT.refused;
+  } finally {
+    cancel();
+  }
+}
+
+const UNITS_MS = { ms: 1, s: 1000, m: 60_000 } as const;
+
+function duration(text: string): number {
+  const [, digits, unit] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? [];
+  const ms = Number(digits) * (UNITS_MS[unit as keyof typeof UNITS_MS] ?? Number.NaN);
+  if (!(ms > 0)) throw new InvalidArgumentError('It is not a time like 10s, 500ms or 2m.');
+  return ms;
+}

@@ -1,0 +1,49 @@
+import { equalBytes } from '../../src/core/bytes.ts';
+import type { Label } from '../../src/core/frame/label.ts';
+import { KIND } from '../../src/core/kinds.ts';
+import { decodeEntry, receiptInLabel } from '../../src/core/ledger/entry.ts';
+import { openLedgerReader } from '../../src/node/sqlite-ledger.ts';
+
+const ENTRIES_MAX = 100_000;
+
+/** What a ledger's file says about the labels of one sender. */
+export class LedgerLabels {
+  readonly all: readonly Label[];
+
+  constructor(all: readonly Label[]) {
+    this.all = all;
+  }
+
+  /** The labels of one sender, in the ledger's order. */
+  by(senderId: Uint8Array): Label[] {
+    return this.all.filter((label) => equalBytes(label.senderId, senderId));
+  }
+
+  /** True where a delivery receipt of the ledger covers `label`. */
+  isConfirmed({ senderId, ratchetId, seq }: Label): boolean {
+    return this.all.some((label) => {
+      const receipt = receiptInLabel(label);
+      if (!receipt || !equalBytes(receipt.senderId, senderId) || !equalBytes(receipt.ratchetId, ratchetId))
+        return false;
+      return receipt.ranges.some(([first, last]) => first <= seq && seq <= last);
+    });
+  }
+
+  /** Seqs of a sender's labels that no delivery receipt covers; receipts themselves need none. */
+  unconfirmed(senderId: Uint8Array): number[] {
+    return this.by(senderId)
+      .filter((label) => label.kind !== KIND.deliveryReceipt && !this.isConfirmed(label))
+      .map(({ seq }) => seq);
+  }
+}
+
+/** Reads every label of a ledger, as it is on disk now. */
+export async function readLabels(ledgerFile: string): Promise<LedgerLabels> {
+  await using reader = openLedgerReader(ledgerFile);
+  const labels: Label[] = [];
+  for (const { bytes } of await reader.entries(0, ENTRIES_MAX)) {
+    const entry = decodeEntry(bytes);
+    if (entry.type === 'label') labels.push(entry.label);
+  }
+  return new LedgerLabels(labels);
+}

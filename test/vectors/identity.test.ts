@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { bytesToHex, hexToBytes } from '../../src/core/bytes.ts';
+import { nobleCrypto, nobleSigner, nobleVerifier } from '../../src/core/crypto/noble.ts';
+import type { Crypto } from '../../src/core/crypto/port.ts';
+import { parseCertificate } from '../../src/core/identity/certificate.ts';
+import { draftCertificate } from '../../src/core/identity/certificate-draft.ts';
+import {
+  formatId,
+  identityId,
+  idToTopic,
+  nameProblem,
+  parseId,
+  subjectPublicKeyInfo,
+} from '../../src/core/identity/id.ts';
+import type { Anchor } from '../../src/core/identity/path.ts';
+import type { VerifierFactory } from '../../src/core/ports.ts';
+import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
+import {
+  certificateResult,
+  generate,
+  type IdentityVectors,
+  type PathVector,
+  pathResult,
+} from '../../tools/vectors/identity.ts';
+
+const file = new URL('../../vectors/1-identity.json', import.meta.url);
+const vectors = JSON.parse(readFileSync(file, 'utf8')) as IdentityVectors;
+const implementations: [string, Crypto, VerifierFactory][] = [
+  ['noble', nobleCrypto, nobleVerifier],
+  ['node', nodeCrypto, nodeVerifier],
+];
+
+test('the identity vectors are what the code makes today', async () => {
+  assert.deepEqual(vectors, JSON.parse(JSON.stringify(await generate())));
+});
+
+for (const [implementation, crypto, makeVerifier] of implementations) {
+  test(`ids with ${implementation}`, () => {
+    for (const vector of vectors.ids) {
+      const { publicKey } = nobleSigner(hexToBytes(vector.privateKey));
+      assert.equal(bytesToHex(publicKey), vector.publicKey);
+      assert.equal(bytesToHex(subjectPublicKeyInfo(publicKey)), vector.subjectPublicKeyInfo);
+      const id = identityId(crypto, publicKey);
+      assert.deepEqual([bytesToHex(id), formatId(id), idToTopic(id)], [vector.id, vector.shown, vector.topic]);
+      assert.deepEqual(parseId(vector.shown), id);
+    }
+  });
+
+  test(`drafts with ${implementation}`, async () => {
+    for (const vector of vectors.drafts) {
+      const issuer = vector.issuer === undefined ? undefined : parseCertificate(hexToBytes(vector.issuer));
+      const publicKey = hexToBytes(vector.publicKey);
+      const { issuer: _, ...fields } = vector;
+      const request = { ...fields, publicKey, serial: hexToBytes(vector.serial), ...(issuer ? { issuer } : {}) };
+      const draft = draftCertificate(crypto, request);
+      assert.equal(bytesToHex(draft.toBeSigned), vector.toBeSigned);
+      const signature = hexToBytes(vector.signature);
+      assert.equal(bytesToHex(draft.finish(signature)), vector.der);
+      assert.ok(await makeVerifier(issuer?.publicKey ?? publicKey).verify(draft.toBeSigned, signature));
+    }
+  });
+
+  test(`paths with ${implementation}`, async () => {
+    for (const { what, chain, anchors, nowMs, ...expected } of vectors.paths) {
+      const certificates = chain.map((der) => parseCertificate(hexToBytes(der)));
+      const found = await pathResult(certificates, anchors.map(anchorOf), nowMs, makeVerifier, crypto);
+      assert.deepEqual(found, expected, what);
+    }
+  });
+}
+
+test('names', () => {
+  for (const { name, usable } of vectors.names) assert.equal(nameProblem(name) === undefined, usable, name);
+});
+
+test('certificates', () => {
+  for (const { what, der, ...expected } of vectors.certificates) {
+    assert.deepEqual(certificateResult(hexToBytes(der)), expected, what);
+  }
+});
+
+function anchorOf({ certificate, id = '', name }: PathVector['anchors'][number]): Anchor {
+  if (certificate !== undefined) return parseCertificate(hexToBytes(certificate));
+  return name === undefined ? hexToBytes(id) : { name, id: hexToBytes(id) };
+}
+
+test("the chapter's example is one of the vectors", () => {
+  const chapter = readFileSync(new URL('../../spec/1-identity.md', import.meta.url), 'utf8');
+  const example = vectors.ids.find(({ privateKey }) => privateKey.startsWith('03'));
+  assert.ok(example);
+  assert.ok(chapter.includes(example.shown) && chapter.includes(example.topic));
+  assert.ok(chapter.replace(/\s/g, '').includes(example.publicKey));
+});
