@@ -40,6 +40,9 @@ export class Outgoing {
   #pumping: Promise<void> | undefined;
   /** Sealing and sending go through here one after the other, so that seqs leave in order. */
   readonly #turns = new Turns();
+  /** Senders that wait for room in the queue, in the order in which they called. */
+  readonly #entering = new Turns();
+  #waiting = 0;
   /** Why no message can be sent any more. */
   #closed: SealwireError | undefined;
   /** The ratchet is gone: nothing at all can be sent. */
@@ -70,11 +73,9 @@ export class Outgoing {
       );
     }
     this.#assertOpen();
-    await this.#queue.room();
-    this.#assertOpen();
-    const pending = this.#toPending(message);
-    this.#queue.push(pending);
-    this.#pumping ??= this.#pump();
+    // Where there is room nothing is waited for: whoever sends and then closes has sent.
+    const pending =
+      this.#waiting === 0 && this.#queue.hasRoom ? this.#enqueue(message) : await this.#enqueueInTurn(message);
     return pending.done.promise;
   }
 
@@ -102,7 +103,7 @@ export class Outgoing {
 
   /** Sends what is queued, then the closing frame; resolves when the peer has confirmed all of it. */
   async finish(): Promise<void> {
-    while (this.#queue.length > 0 || this.#pumping) await this.#pumping;
+    while (this.#queue.length > 0 || this.#pumping || this.#waiting > 0) await this.#pumping;
     await this.#turns.run(async () => {
       if (this.#closed) return;
       this.#closed = new SealwireError('session-closed', 'The session is closed.');
@@ -121,6 +122,26 @@ export class Outgoing {
     this.#ratchet.erase();
     this.#queue.fail(error);
     this.#inFlight.fail(error);
+  }
+
+  async #enqueueInTurn(message: OutgoingMessage): Promise<PendingMessage> {
+    this.#waiting += 1;
+    try {
+      return await this.#entering.run(async () => {
+        await this.#queue.room();
+        this.#assertOpen();
+        return this.#enqueue(message);
+      });
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  #enqueue(message: OutgoingMessage): PendingMessage {
+    const pending = this.#toPending(message);
+    this.#queue.push(pending);
+    this.#pumping ??= this.#pump();
+    return pending;
   }
 
   #assertOpen(): void {

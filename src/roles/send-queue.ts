@@ -45,15 +45,20 @@ export class SendQueue {
     return this.#items.length;
   }
 
+  /** True when one more may be pushed. */
+  get hasRoom(): boolean {
+    return this.#items.length < this.#messagesMax;
+  }
+
   /** Resolves when there is room for one more. */
   async room(): Promise<void> {
-    while (this.#items.length >= this.#messagesMax) {
+    while (!this.hasRoom) {
       this.#room ??= Promise.withResolvers();
       await this.#room.promise;
     }
   }
 
-  /** Call it only after {@link room}, in the same turn of the loop. */
+  /** Call it only while {@link hasRoom}, or after {@link room} in the same turn of the loop. */
   push(message: PendingMessage): void {
     this.#items.push(message);
   }
