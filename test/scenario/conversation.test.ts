@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Middle } from '../../src/apps/middle.ts';
 import { addPin, removeTrust, type TrustList } from '../../src/core/identity/trust.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { FRAME_BYTES_MAX } from '../../src/core/limits.ts';
@@ -7,7 +8,7 @@ import { nodeCrypto } from '../../src/node/crypto.ts';
 import { openHome, readTrust, writeTrust } from '../../src/node/home.ts';
 import type { Session } from '../../src/roles/session.ts';
 import { refusalOf } from '../support/attacker.ts';
-import { readLabels } from '../support/ledger-entries.ts';
+import { readLedger } from '../support/ledger-entries.ts';
 import { hear, hearAll, numbered, say } from '../support/messages.ts';
 import { type Actor, converse, type Meeting, meet, Stage } from '../support/stage.ts';
 import { standstill } from '../support/turns.ts';
@@ -42,7 +43,7 @@ test('a sensor reports, an operator commands, the notary logs, everybody closes,
   await operator.peer.close();
   await stage.stopNotary();
 
-  const labels = await readLabels(stage.ledgerFile);
+  const labels = await readLedger(stage);
   const kinds = (id: Uint8Array): number[] =>
     labels
       .by(id)
@@ -59,10 +60,12 @@ test('a sensor reports, an operator commands, the notary logs, everybody closes,
 
 test('the notary goes away and comes back: the conversation goes on and nothing is lost from the ledger', async () => {
   await using stage = await Stage.open({ notary: true });
-  const { address } = stage.notary;
-  const operator = await stage.enter('operator');
+  // Ports are not kept while nobody listens: the notary comes back elsewhere, behind the same address.
+  let notaryAddress = stage.notary.address;
+  const { address } = stage.keep(await Middle.start(() => notaryAddress));
+  const operator = await stage.enter('operator', {}, address);
   const listening = await operator.peer.listen('tcp://127.0.0.1:0');
-  const sensor = await stage.enter('sensor');
+  const sensor = await stage.enter('sensor', {}, address);
   const { near, far } = await meet(sensor, listening, { expect: 'operator' });
   await say(near, 'before', 'logged');
   await stage.stopNotary();
@@ -72,13 +75,13 @@ test('the notary goes away and comes back: the conversation goes on and nothing 
   assert.deepEqual(await hear(far, 7), ['before', ...numbered(5), 'during']);
   await sensor.events.first('notary-trouble');
 
-  await stage.startNotary(address);
+  notaryAddress = (await stage.startNotary()).address;
   assert.ok((await waiting).logged);
   await say(near, 'after', 'logged');
   await Promise.all([near.close(), far.close()]);
   await sensor.peer.close();
   await operator.peer.close();
-  const labels = await readLabels(stage.ledgerFile);
+  const labels = await readLedger(stage);
   const seqs = labels.by(sensor.member.identity.id).map(({ seq }) => seq);
   assert.deepEqual(
     seqs.toSorted((a, b) => a - b),
@@ -188,7 +191,7 @@ test('1 000 messages both ways at once arrive once and in order, and all of them
   await Promise.all([near.close(), far.close()]);
   await sensor.peer.close();
   await operator.peer.close();
-  const labels = await readLabels(stage.ledgerFile);
+  const labels = await readLedger(stage);
   for (const { member, events } of [sensor, operator]) {
     const { id } = member.identity;
     assert.deepEqual(labels.unconfirmed(id), []);
