@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mac0Tag } from '../../src/core/cose.ts';
 import { isSealwireError } from '../../src/core/errors.ts';
-import { decodeLabel, encodeLabel, labelToBeSigned } from '../../src/core/frame/label.ts';
+import { decodeLabel, draftLabel } from '../../src/core/frame/label.ts';
 import { formatId, identityId } from '../../src/core/identity/id.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { decodeBlockHeader } from '../../src/core/ledger/block.ts';
@@ -162,8 +162,8 @@ test('C7 a reader fabricates an entry with a valid HMAC: the notary refuses it, 
   const { protectedBytes } = decodeLabel(genuine);
   const payload = nodeCrypto.sha256(Uint8Array.of(66));
   const mac0 = { payload, tag: mac0Tag(nodeCrypto, new Uint8Array(32).fill(7), payload, protectedBytes) };
-  const signature = await file.bob.signer.sign(labelToBeSigned(protectedBytes, mac0));
-  const forged = encodeLabel(protectedBytes, mac0, signature);
+  const draft = draftLabel(protectedBytes, mac0);
+  const forged = draft.finish(await file.bob.signer.sign(draft.toBeSigned));
   await file.withNotary(async (notary) => {
     await assert.rejects(notary.submit(forged), (error) => isSealwireError(error, 'signature-invalid'));
     await notary.submit(genuine);
