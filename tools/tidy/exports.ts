@@ -30,14 +30,21 @@ export function checkDeadFiles(modules: readonly Module[]): Finding[] {
     .map(({ path }) => ({ path, line: 0, what: 'dead file: neither the command line nor the library’s door uses it' }));
 }
 
-/** Exports that nothing outside their file uses; tests do not count, benches and tools do. */
+/**
+ * Exports that nothing outside their file uses; benches and tools count. A test does not keep code alive, but it may
+ * look at what its file uses itself; and a type may be named by those who use the exports that speak of it.
+ */
 export function checkDeadExports(modules: readonly Module[]): Finding[] {
   const used = usedNames(modules.filter(({ isTest }) => !isTest));
+  const tested = usedNames(modules.filter(({ isTest }) => isTest));
   return sources(modules).flatMap((module) => {
     if (DOORS.includes(module.path) || module.path in KEPT) return [];
-    const names = used.get(module.path) ?? new Set();
+    const takes = (names: Map<string, Set<string>>, name: string): boolean =>
+      names.get(module.path)?.has('*') === true || names.get(module.path)?.has(name) === true;
+    const isLive = ({ name, isType }: Export): boolean =>
+      takes(used, name) || ((isType || takes(tested, name)) && usesItself(module, name));
     return module.exports
-      .filter((one) => !names.has('*') && !names.has(one.name) && !isTypeOfOwnExport(module, one))
+      .filter((one) => !isLive(one))
       .map(({ name, line }) => ({ path: module.path, line, what: `dead export: nothing else uses “${name}”` }));
   });
 }
@@ -70,9 +77,8 @@ function usedNames(users: readonly Module[]): Map<string, Set<string>> {
   return used;
 }
 
-/** A type that the file's own exports speak of: who uses those may want to name it. */
-function isTypeOfOwnExport({ source }: Module, { name, isType }: Export): boolean {
-  if (!isType) return false;
+/** True when `name` stands in its file more often than where it is declared. */
+function usesItself({ source }: Module, name: string): boolean {
   let mentions = 0;
   walk(source, (node) => {
     if (isIdentifier(node) && node.text === name) mentions += 1;

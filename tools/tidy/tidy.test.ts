@@ -94,8 +94,8 @@ test('tidy: imports go down only', async (t) => {
 test('tidy: what nobody uses, and what nobody explains', async (t) => {
   const lines = await tidy(t, {
     'src/core/dead.ts': '',
-    'src/core/only-tested.ts': `/** X. */\n${NEVER} X = 1;\n`,
-    'src/core/only-tested.test.ts': "import './only-tested.ts';\n",
+    'src/core/only-tested.ts': `/** X. */\n${NEVER} X = 1;\n/** Y. */\n${NEVER} Y = 1;\nvoid Y;\n`,
+    'src/core/only-tested.test.ts': "import { X, Y } from './only-tested.ts';\nvoid [X, Y];\n",
     'src/core/worker.ts': '',
     'src/core/used.ts': `/** A. */\n${NEVER} A = 1;\n${NEVER} B = 2, C = 3;\n/** D. */\nexport function D() {}
 /** O. */\nexport interface O {}\n/** E. */\nexport class E { o: O = {}; }\n/** F. */\nexport type F = 1;\n`,
