@@ -6,6 +6,8 @@ export interface Clock {
   now(): number;
   /** Runs `action` once, `delayMs` from now, unless the returned function is called first. */
   after(delayMs: number, action: () => void): () => void;
+  /** Resolves when the loop has turned: whatever had arrived by now has been handled. */
+  turn(): Promise<void>;
 }
 
 /** A value that is there at once or comes later: keys may sit in this thread, a worker or a chip. */

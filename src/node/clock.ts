@@ -17,4 +17,5 @@ export const systemClock: Clock = {
     arm();
     return () => clearTimeout(timer);
   },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
 };

@@ -18,6 +18,7 @@ export interface BatchingBounds {
  */
 export class Batching<Item, Result> {
   readonly #commit: (items: readonly Item[]) => Promise<readonly Result[]>;
+  readonly #turn: () => Promise<void>;
   readonly #bounds: BatchingBounds;
   readonly #queue: Waiting<Item, Result>[] = [];
   #running: Promise<void> | null = null;
@@ -25,9 +26,14 @@ export class Batching<Item, Result> {
   readonly #failed = Promise.withResolvers<unknown>();
   #isStopped = false;
 
-  /** `commit` gives one result for each item, in order. */
-  constructor(commit: (items: readonly Item[]) => Promise<readonly Result[]>, bounds: BatchingBounds) {
+  /** `commit` gives one result for each item, in order; `turn` is the clock's. */
+  constructor(
+    commit: (items: readonly Item[]) => Promise<readonly Result[]>,
+    turn: () => Promise<void>,
+    bounds: BatchingBounds,
+  ) {
     this.#commit = commit;
+    this.#turn = turn;
     this.#bounds = bounds;
   }
 
@@ -61,9 +67,8 @@ export class Batching<Item, Result> {
   }
 
   async #run(): Promise<void> {
-    // Whatever else this turn of the loop has ready goes into the same batch.
-    await undefined;
-    while (this.#queue.length > 0) {
+    // Whatever else this turn of the loop has ready goes into the same batch: a commit holds up all that comes later.
+    for (await this.#turn(); this.#queue.length > 0; await this.#turn()) {
       const batch = this.#queue.splice(0, this.#bounds.batchMax);
       try {
         const results = await this.#commit(batch.map(({ item }) => item));

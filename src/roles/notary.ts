@@ -73,10 +73,14 @@ export class Notary implements AsyncDisposable {
     this.#tail = tail;
     this.#known = known;
     this.#admission = new Admission(keys.hasher, options.verifierOf);
-    this.#batching = new Batching((entries) => this.#commit(entries), {
-      batchMax: options.blockEntriesMax ?? TUNING.blockEntriesMax,
-      queueMax: options.queueEntriesMax ?? TUNING.notaryQueueEntriesMax,
-    });
+    this.#batching = new Batching(
+      (entries) => this.#commit(entries),
+      () => options.clock.turn(),
+      {
+        batchMax: options.blockEntriesMax ?? TUNING.blockEntriesMax,
+        queueMax: options.queueEntriesMax ?? TUNING.notaryQueueEntriesMax,
+      },
+    );
   }
 
   /** The notary's id, 32 bytes. */

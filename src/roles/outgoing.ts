@@ -160,8 +160,8 @@ export class Outgoing {
   }
 
   async #pump(): Promise<void> {
-    // One turn of the loop, so that everything sent together shares a frame.
-    await null;
+    // So that everything sent in one turn of the loop shares a frame.
+    await this.#context.clock.turn();
     try {
       while (this.#queue.length > 0) {
         await this.#inFlight.room();

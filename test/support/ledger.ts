@@ -60,6 +60,10 @@ export class StillClock implements Clock {
   after(): () => void {
     return () => {};
   }
+
+  turn(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** What a label of a {@link Writer} says beside what the writer counts itself. */

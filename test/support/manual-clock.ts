@@ -29,6 +29,8 @@ export function manualClock(startMs: number = Date.UTC(2026, 0, 1)): ManualClock
       timers.add(timer);
       return () => timers.delete(timer);
     },
+    // The loop turns whether or not time moves.
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
     advance(ms) {
       const until = now + ms;
       for (let timer = nextDue(until); timer; timer = nextDue(until)) {

@@ -12,7 +12,7 @@ import type { SessionEvent } from '../../src/roles/session-events.ts';
 import { NOW_MS } from './identities.ts';
 import { member } from './ledger.ts';
 import { type ManualClock, manualClock } from './manual-clock.ts';
-import { between, type Middle, type Tamper, type Way } from './middle.ts';
+import { between, type Middle, type Tamper, type Way } from './memory-middle.ts';
 import { turn } from './turns.ts';
 
 const numbers = new Map([

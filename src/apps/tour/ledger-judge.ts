@@ -1,9 +1,10 @@
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { SealwireError } from '../../core/errors.ts';
+import { describeBroken } from '../../core/ledger/verify-report.ts';
 import { nodeCrypto, nodeVerifier } from '../../node/crypto.ts';
 import { openLedgerReader } from '../../node/sqlite-ledger.ts';
-import { verifyLedger } from '../../roles/verifying.ts';
-import { findingSentence } from '../ledger-finding.ts';
+import { verifyLedger } from '../../roles/verify-ledger.ts';
 
 /** Whether a ledger holds, in a sentence. */
 export interface Verdict {
@@ -20,16 +21,18 @@ export interface EditedCopy {
 /** Verifies a ledger file in full against the notary that is trusted. */
 export async function judgeLedger(file: string, notaryId: Uint8Array): Promise<Verdict> {
   await using reader = openLedgerReader(file);
-  const { finding, treeSize, blocks } = await verifyLedger(reader, {
+  const report = await verifyLedger({
+    reader,
     crypto: nodeCrypto,
     verifierOf: nodeVerifier,
     mode: 'full',
-    notaryId,
+    pin: notaryId,
     checkpoint: null,
-    incremental: false,
   });
-  if (finding) return { valid: false, sentence: `Refused the edited ledger. ${findingSentence(finding)}` };
-  return { valid: true, sentence: `Valid: ${treeSize} entries in ${blocks} blocks.` };
+  if (!report) throw new SealwireError('internal', 'A verification ended early, though nobody asked for that.');
+  if (report.broken) return { valid: false, sentence: `Refused the ledger: ${describeBroken(report.broken)}.` };
+  const counts = `${report.entries} entries in ${report.blocks} blocks, ${report.signatures} signatures`;
+  return { valid: report.verdict === 'valid', sentence: `The ledger is ${report.verdict}: ${counts}.` };
 }
 
 /** Copies a ledger and changes one byte in the middle of its last entry, as whoever has the file can. */
