@@ -79,11 +79,6 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   internal: EXIT.internal,
 };
 
-/** The exit code that belongs to an error code. */
-export function exitCodeOf(code: ErrorCode): number {
-  return EXIT_CODES[code];
-}
-
 /** Turns whatever was thrown into what the user sees. */
 export function reportOf(error: unknown): Report {
   if (isSealwireError(error)) return report(error.code, error.message, error.hint);
@@ -103,7 +98,7 @@ export function renderReport(found: Report, json: boolean): string {
 }
 
 function report(code: ErrorCode, message: string, hint?: string): Report {
-  return { code, message: sentence(message), hint: hint ?? null, exitCode: exitCodeOf(code) };
+  return { code, message: sentence(message), hint: hint ?? null, exitCode: EXIT_CODES[code] };
 }
 
 function sentence(text: string): string {

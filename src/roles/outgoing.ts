@@ -1,6 +1,6 @@
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { encodeMessage, joinBody } from '../core/frame/body.ts';
-import { encodeRatchetEnd } from '../core/frame/end.ts';
+import { encodeRatchetEnd, VOIDS_MAX } from '../core/frame/end.ts';
 import type { DeliveryReceipt } from '../core/frame/receipt.ts';
 import { draftFrame, type SealedFrame } from '../core/frame/seal.ts';
 import { idToTopic } from '../core/identity/id.ts';
@@ -15,8 +15,6 @@ import { Turns } from './turns.ts';
 
 /** What a frame's body may take: the rest is the label's and the framing's. */
 const BODY_BYTES_MAX = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
-/** The most that a message adds to its payload: head, stream, n, time, lengths; the content type comes on top. */
-const MESSAGE_OVERHEAD_BYTES = 64;
 
 /** What a caller says of one message. */
 export interface OutgoingMessage {
@@ -37,6 +35,13 @@ export class Outgoing {
   readonly #stream: Uint8Array;
   readonly #topic: string;
   #n = 0;
+  /** Seqs that were used up and never sent, for want of a signature. */
+  readonly #voids: number[] = [];
+  /** Those who wait for room in the queue. */
+  readonly #entrance = new Turns();
+  #waiting = 0;
+  /** Nothing more is taken in; what was is still sent. */
+  #ending = false;
   #pumping: Promise<void> | undefined;
   /** Sealing and sending go through here one after the other, so that seqs leave in order. */
   readonly #turns = new Turns();
@@ -60,21 +65,12 @@ export class Outgoing {
     return this.#closed !== undefined && this.#inFlight.size === 0;
   }
 
-  /** Queues a message and waits as far as `until` says. Rejects with `too-large` or why the session is over. */
+  /** Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage` or why the session is over. */
   async send(message: OutgoingMessage): Promise<Sent> {
-    if (message.payload.length + MESSAGE_OVERHEAD_BYTES + String(message.contentType).length > BODY_BYTES_MAX) {
-      throw new SealwireError(
-        'too-large',
-        `A message of ${message.payload.length} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`,
-        { hint: 'Split it into smaller messages.' },
-      );
-    }
+    if (this.#ending) throw sessionClosed();
     this.#assertOpen();
-    await this.#queue.room();
-    this.#assertOpen();
-    const pending = this.#toPending(message);
-    this.#queue.push(pending);
-    this.#pumping ??= this.#pump();
+    checkMessage(message);
+    const pending = await this.#enter(message);
     return pending.done.promise;
   }
 
@@ -100,13 +96,15 @@ export class Outgoing {
     if (lost.length > 0) this.#turns.run(() => this.#repair(lost)).catch(() => {});
   }
 
-  /** Sends what is queued, then the closing frame; resolves when the peer has confirmed all of it. */
+  /** Sends what was given so far, then the closing frame; resolves when the peer has confirmed all of it. */
   async finish(): Promise<void> {
-    while (this.#queue.length > 0 || this.#pumping) await this.#pumping;
+    this.#ending = true;
+    await this.#entrance.run(async () => {});
+    while (this.#pumping) await this.#pumping;
     await this.#turns.run(async () => {
       if (this.#closed) return;
-      this.#closed = new SealwireError('session-closed', 'The session is closed.');
-      const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: [] };
+      this.#closed = sessionClosed();
+      const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: this.#voids };
       const sealed = await this.#seal(KIND.end, null, encodeRatchetEnd(end));
       this.#track(sealed, []);
       await this.#emit(sealed);
@@ -127,9 +125,23 @@ export class Outgoing {
     if (this.#closed) throw this.#closed;
   }
 
-  #toPending(message: OutgoingMessage): PendingMessage {
-    const n = this.#n++;
-    const { kind, contentType, payload, expiresAtMs, until } = message;
+  /** At once where there is room; else one after the other, so that messages keep the order of the calls. */
+  async #enter(message: OutgoingMessage): Promise<PendingMessage> {
+    if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
+    this.#waiting += 1;
+    try {
+      return await this.#entrance.run(async () => {
+        await this.#queue.room();
+        this.#assertOpen();
+        return this.#enqueue(message);
+      });
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  #enqueue({ kind, contentType, payload, expiresAtMs, until }: OutgoingMessage): PendingMessage {
+    const n = this.#n;
     const encoded = encodeMessage({
       stream: this.#stream,
       n,
@@ -137,8 +149,14 @@ export class Outgoing {
       contentType,
       payload,
     });
+    // An n that was given away and never sent would hold up all that follow.
+    if (encoded.length > BODY_BYTES_MAX) throw tooLarge(encoded.length);
+    this.#n += 1;
     const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
-    return { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers() };
+    const pending = { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers<Sent>() };
+    this.#queue.push(pending);
+    this.#pumping ??= this.#pump();
+    return pending;
   }
 
   async #pump(): Promise<void> {
@@ -183,12 +201,17 @@ export class Outgoing {
       head: sink?.head ?? null,
     };
     const draft = draftFrame(crypto, this.#ratchet, plan, content);
-    return draft.finish(await signer.sign(draft.toBeSigned));
+    try {
+      return draft.finish(await signer.sign(draft.toBeSigned));
+    } catch (error) {
+      if (this.#voids.length < VOIDS_MAX) this.#voids.push(draft.seq);
+      throw error;
+    }
   }
 
   #track(sealed: SealedFrame, messages: readonly PendingMessage[]): void {
     const { seq, bytes, label } = sealed;
-    this.#inFlight.add({ seq, bytes, leafHash: this.#context.hasher.leaf(label), messages, repairs: 0 });
+    this.#inFlight.add({ seq, bytes, leafHash: this.#context.hasher.leaf(label), messages });
   }
 
   async #emit(sealed: SealedFrame, messages: readonly PendingMessage[] = []): Promise<void> {
@@ -201,6 +224,7 @@ export class Outgoing {
 
   async #repair(lost: readonly InFlightFrame[]): Promise<void> {
     for (const frame of lost) {
+      this.#inFlight.resent(frame);
       await this.#context.connection.send(frame.bytes);
       this.#context.onEvent({ type: 'repaired', seq: frame.seq });
     }
@@ -229,4 +253,24 @@ export class Outgoing {
       },
     );
   }
+}
+
+function checkMessage({ contentType, payload, expiresAtMs }: OutgoingMessage): void {
+  if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload.length);
+  if (typeof contentType === 'number' && !(Number.isSafeInteger(contentType) && contentType >= 0)) {
+    throw new SealwireError('usage', `A content type is a whole number or a media type, not ${contentType}.`);
+  }
+  if (expiresAtMs !== null && !(expiresAtMs >= 0 && Number.isSafeInteger(Math.ceil(expiresAtMs)))) {
+    throw new SealwireError('usage', `An expiry is in milliseconds since 1970, not ${expiresAtMs}.`);
+  }
+}
+
+function tooLarge(bytes: number): SealwireError {
+  return new SealwireError('too-large', `A message of ${bytes} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`, {
+    hint: 'Split it into smaller messages.',
+  });
+}
+
+function sessionClosed(): SealwireError {
+  return new SealwireError('session-closed', 'The session is closed.');
 }
