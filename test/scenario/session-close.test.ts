@@ -5,8 +5,8 @@ import { receiveFrame } from '../../src/core/frame/open.ts';
 import { KIND, type Kind } from '../../src/core/kinds.ts';
 import { TUNING } from '../../src/core/limits.ts';
 import { NOW_MS } from '../support/identities.ts';
+import type { Middle, Way } from '../support/memory-middle.ts';
 import { hear, hearAll, numbered, say, sayAll } from '../support/messages.ts';
-import type { Middle, Way } from '../support/middle.ts';
 import { type FrameTamper, sessionPair } from '../support/session-pair.ts';
 import { standstill, turn, until } from '../support/turns.ts';
 

@@ -9,8 +9,8 @@ import type { LoggedLabel } from '../../src/core/ledger/submission.ts';
 import { FRAME_BYTES_MAX } from '../../src/core/limits.ts';
 import type { LabelSink } from '../../src/roles/label-sink.ts';
 import type { Session } from '../../src/roles/session.ts';
+import type { Middle } from '../support/memory-middle.ts';
 import { hear, hearAll, numbered, say, sayAll } from '../support/messages.ts';
-import type { Middle } from '../support/middle.ts';
 import { type FrameTamper, sessionPair } from '../support/session-pair.ts';
 import { standstill, turn, until } from '../support/turns.ts';
 
