@@ -107,6 +107,8 @@ interface FramePlan {
   readonly content?: Uint8Array;
   /** Keys that are taken before and never used. */
   readonly skips?: number;
+  /** With a ratchet of its own, which begins at the same place. */
+  readonly apart?: boolean;
 }
 
 /** Draws what `random` gives from a fixed sequence: SHA-256 of the draw's number. */
@@ -184,12 +186,13 @@ const PLANS: readonly FramePlan[] = [
       channel: 'line4',
       roster: { version: 3, hash: new Uint8Array(16).fill(0x6f) },
     }),
-    messages: [message(11, 'to many')],
+    messages: [message(0, 'to many')],
+    apart: true,
   },
   {
-    name: 'the end, with a void',
+    name: 'the end, with three voids',
     plan: planOf(KIND.end),
-    content: encodeRatchetEnd({ finalSeq: 11, messages: 12, voids: [6] }),
+    content: encodeRatchetEnd({ finalSeq: 10, messages: 11, voids: [5, 6, 7] }),
   },
   {
     name: 'a delivery receipt after the end',
@@ -202,7 +205,7 @@ const PLANS: readonly FramePlan[] = [
 export function generateWith(crypto: Crypto): FrameVectors {
   const fixed = withFixedRandom(crypto);
   const ratchet = new SendingRatchet(fixed, START);
-  const frames = PLANS.map((plan) => frameVector(fixed, ratchet, plan));
+  const frames = PLANS.map((plan) => frameVector(fixed, plan.apart ? new SendingRatchet(fixed, START) : ratchet, plan));
   return {
     sender: personVector(SENDER),
     recipient: personVector(RECIPIENT),
