@@ -41,7 +41,7 @@ export interface RunningNotary extends AsyncDisposable {
 }
 
 /** Where a home's notary keeps its ledger. */
-function ledgerFileOf(home: string): string {
+export function ledgerFileOf(home: string): string {
   return join(home, 'ledger.db');
 }
 

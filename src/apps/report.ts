@@ -66,6 +66,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'head-moved': EXIT.notary,
   'clock-behind': EXIT.notary,
   'checkpoint-mismatch': EXIT.refused,
+  'head-disputed': EXIT.refused,
   conflict: EXIT.refused,
   'not-admitted': EXIT.notary,
   'not-logged': EXIT.notary,

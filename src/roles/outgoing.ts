@@ -1,3 +1,4 @@
+import { equalBytes } from '../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { encodeMessage, joinBody } from '../core/frame/body.ts';
 import { encodeRatchetEnd, VOIDS_MAX } from '../core/frame/end.ts';
@@ -83,10 +84,13 @@ export class Outgoing {
   }
 
   /**
-   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed`.
-   * It never waits for the carrier: two peers that both wait for room would otherwise stop reading each other.
+   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed`
+   * or `wrong-session`. It never waits for the carrier: two peers that both wait for room would otherwise stop reading each other.
    */
   confirm(receipt: DeliveryReceipt): void {
+    if (!equalBytes(receipt.ratchetId, this.#ratchet.ratchetId)) {
+      throw new SealwireError('wrong-session', 'A delivery receipt is about another ratchet.');
+    }
     const covered = this.#inFlight.confirm(this.#context.crypto, receipt);
     for (const { seq, messages } of covered) {
       for (const { n, until, done } of messages) if (until === 'delivered') done.resolve({ n, seq, logged: null });
