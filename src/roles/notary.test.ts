@@ -163,7 +163,16 @@ test('a notary goes on where it stopped', async () => {
   assert.equal(second.head.treeSize, treeSize);
   const logged = await second.submit(label);
   await assertProven(logged, label);
-  assert.ok(isConsistent(hasher, treeSize, treeSize + 1, root, second.head.root, await second.consistency(treeSize)));
+  assert.ok(
+    isConsistent(
+      hasher,
+      treeSize,
+      treeSize + 1,
+      root,
+      second.head.root,
+      await second.consistency(treeSize, treeSize + 1),
+    ),
+  );
 });
 
 test('new certificates of a known key are logged too', async () => {
