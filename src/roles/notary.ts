@@ -4,7 +4,7 @@ import { formatId } from '../core/identity/id.ts';
 import { KIND } from '../core/kinds.ts';
 import { encodeSignedHeader } from '../core/ledger/block.ts';
 import { type LedgerIdentity, readIdentity } from '../core/ledger/identity.ts';
-import { AppendedLeaves, planConsistency, planInclusion } from '../core/ledger/proofs.ts';
+import { AppendedLeaves, planInclusion } from '../core/ledger/proofs.ts';
 import { encodeReceipt } from '../core/ledger/receipt.ts';
 import type { Certificates, StatementContent } from '../core/ledger/statement.ts';
 import type { LedgerHead, NewEntry, Position } from '../core/ledger/store.ts';
@@ -22,7 +22,7 @@ export interface Logged {
   readonly index: number;
   /** RFC 9942, encoded; see `checkReceipt`. */
   readonly receipt: Uint8Array;
-  /** The signed header that the receipt proves into, encoded; see `decodeSignedHeader`. */
+  /** The signed header that the receipt proves into, a COSE_Sign1 with the root detached. */
   readonly header: Uint8Array;
 }
 
@@ -169,11 +169,6 @@ export class Notary implements AsyncDisposable {
       receipt: encodeReceipt(protectedBytes, signature, proof),
       header: encodeSignedHeader(protectedBytes, signature),
     };
-  }
-
-  /** The proof that the tree of the first `first` entries is a prefix of the newest (RFC 9162, section 2.1.4). */
-  async consistency(first: number): Promise<Uint8Array[]> {
-    return read(this.#options.store, planConsistency(this.#keys.hasher, first, this.#tail.head.treeSize));
   }
 
   /** Takes nothing more, and resolves once what was taken is logged. */
