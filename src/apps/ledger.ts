@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { openLedgerReader } from '../node/sqlite-ledger.ts';
 import type { Context } from './context.ts';
-import { printHead, showHead } from './ledger-head.ts';
+import { checkRemembered, printHead, showHead } from './ledger-head.ts';
 import { showEntries } from './ledger-show.ts';
 import { type VerifyFlags, verifyCommand } from './ledger-verify.ts';
 import { ledgerFileOf } from './notary.ts';
@@ -36,11 +36,12 @@ export function registerLedger(program: Command, context: Context): void {
     });
   ledger
     .command('head')
-    .description('show the newest block: size, root, time')
+    .description('show the newest block, and prove that what this home remembers is still its beginning')
     .argument('[file]', FILE, notEmpty)
     .action(async (file: string | undefined) => {
       const path = fileOf(file);
       await using reader = openLedgerReader(path);
-      await printHead(context, await showHead(reader, path));
+      const view = await showHead(reader, path);
+      await printHead(context, view, await checkRemembered(reader, view, context.home));
     });
 }

@@ -59,6 +59,13 @@ test('an auditor verifies a ledger, remembers it, and finds it rewritten later',
     [['valid', 19]],
   );
 
+  await file.withNotary(async (notary) => notary.submitMany(await file.writer.labels(2)));
+  const head = await run('ledger', 'head', file.path);
+  assert.match(head.stdout, /21 entries[\s\S]*begins {2}with the 19 entries that this home remembers/);
+  const forged = file.copy();
+  attack(forged, ({ run: edit }) => edit('UPDATE entry SET leaf = zeroblob(32) WHERE idx = 6'));
+  assertRefused(await run('ledger', 'head', forged), 1, /does not begin with the 19 .*\[checkpoint-mismatch\]/);
+
   attack(file.path, ({ run: edit }) => {
     edit('DELETE FROM entry WHERE idx >= 16');
     edit('DELETE FROM block WHERE height >= 6');
