@@ -41,7 +41,10 @@ export class LedgerLabels {
   }
 }
 
-/** Verifies a stage's ledger in full, as it is on disk now, and gives its labels; throws where it does not hold. */
+/**
+ * Verifies a stage's ledger in full, as it is on disk now, and gives its labels; throws where it does not hold, or
+ * lacks something that was sealed.
+ */
 export async function readLedger(stage: Stage): Promise<LedgerLabels> {
   await using reader = openLedgerReader(stage.ledgerFile);
   const report = await verifyLedger({
@@ -54,6 +57,8 @@ export async function readLedger(stage: Stage): Promise<LedgerLabels> {
   });
   assert.equal(report?.broken ?? null, null);
   assert.equal(report?.verdict, 'valid');
+  // Whatever was done on the wire, everything that was sealed is logged, once, and receipts are about what is logged.
+  for (const [what, { total }] of Object.entries(report?.findings ?? {})) assert.equal(total, 0, what);
   const labels: Label[] = [];
   for (const { bytes } of await reader.entries(0, ENTRIES_MAX)) {
     const entry = decodeEntry(bytes);
