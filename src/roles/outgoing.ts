@@ -84,8 +84,9 @@ export class Outgoing {
   }
 
   /**
-   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed`
-   * or `wrong-session`. It never waits for the carrier: two peers that both wait for room would otherwise stop reading each other.
+   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed` or
+   * `wrong-session`. It never waits for the carrier: two peers that both wait for room would otherwise stop reading
+   * each other.
    */
   confirm(receipt: DeliveryReceipt): void {
     if (!equalBytes(receipt.ratchetId, this.#ratchet.ratchetId)) {

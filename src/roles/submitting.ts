@@ -155,11 +155,15 @@ export class Submitting implements LabelSink {
 
   async #reconnect(): Promise<Session | null> {
     for (let delayMs = RETRY_MIN_MS; !this.#closed; delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)) {
+      // Before the first try too: a notary that lets in and hangs up is not to be asked without a pause.
+      await this.#pause(delayMs);
+      if (this.#closed) break;
       try {
-        return await this.#options.open();
+        const session = await this.#options.open();
+        if (!this.#closed) return session;
+        await session.close();
       } catch (error) {
         this.#tell(error);
-        await this.#pause(delayMs);
       }
     }
     return null;
