@@ -7,6 +7,7 @@ import { elapse, identityOf, peerOf } from '../../test/support/session-pair.ts';
 import { standstill, until } from '../../test/support/turns.ts';
 import { type ErrorCode, isSealwireError, SealwireError } from '../core/errors.ts';
 import { KIND } from '../core/kinds.ts';
+import { CONSISTENCY_TYPE, decodeConsistencyQuestion, encodeConsistencyAnswer } from '../core/ledger/consistency.ts';
 import { TreeHasher } from '../core/ledger/merkle.ts';
 import { checkReceipt } from '../core/ledger/receipt.ts';
 import {
@@ -49,6 +50,8 @@ interface Desk {
   readonly attempts: number[];
   /** Changes how labels are answered. */
   answering: Answering;
+  /** Proves that one tree continues another; without it such questions stay open. */
+  proving: ((from: number, to: number) => Promise<readonly Uint8Array[] | null>) | null;
 }
 
 /** Alice's desk, with a session open. */
@@ -64,6 +67,7 @@ async function desk(answering: Answering, more: Partial<SubmittingOptions> = {})
     failures: [],
     attempts: [],
     answering,
+    proving: null,
   };
   const open = async (): Promise<Session> => {
     at.attempts.push(clock.now() - NOW_MS);
@@ -95,12 +99,20 @@ async function serve(at: Desk, session: Session): Promise<void> {
   };
   try {
     for await (const { contentType, payload } of session) {
-      assert.equal(contentType, SUBMISSION_TYPE);
-      await at.answering(payload, answer);
+      if (contentType === SUBMISSION_TYPE) await at.answering(payload, answer);
+      else if (contentType === CONSISTENCY_TYPE) await prove(at, session, payload);
+      else assert.fail(`a message of type ${contentType}`);
     }
   } catch {
     // The session was cut: the test's own doing.
   }
+}
+
+async function prove({ proving }: Desk, session: Session, payload: Uint8Array): Promise<void> {
+  if (!proving) return;
+  const { from, to } = decodeConsistencyQuestion(payload);
+  const answer = encodeConsistencyAnswer({ from, to, path: await proving(from, to) });
+  await session.send(answer, { kind: KIND.ledgerReceipt, contentType: CONSISTENCY_TYPE });
 }
 
 /** The notary that Alice's sessions lead to, with her admitted. */
@@ -121,7 +133,9 @@ function answersOf(notary: Notary): Answering {
 }
 
 test('labels are logged, their receipts checked and kept, and the newest head is known', { timeout }, async () => {
-  const at = await desk(answersOf(await aliceNotary()));
+  const notary = await aliceNotary();
+  const at = await desk(answersOf(notary));
+  at.proving = (from, to) => notary.consistency(from, to);
   const { submitting } = at;
   const before = submitting.head;
   assert.equal(before, null);
@@ -137,10 +151,23 @@ test('labels are logged, their receipts checked and kept, and the newest head is
     assert.equal(checkReceipt(hasher, outcome.receipt, label).leafIndex, outcome.index);
     assert.ok([...at.kept].some(([kept, { index }]) => Buffer.compare(kept, label) === 0 && index === outcome.index));
   }
-  assert.equal(submitting.head?.treeSize, 6);
+  await until(() => submitting.head?.treeSize === 6);
   await elapse(at.clock, submitting.close());
   assert.deepEqual(at.troubles, []);
   await assert.rejects(submitting.submit(new Uint8Array(1)), refusedAs('not-logged'));
+});
+
+test('a head that is not proven to continue the last stays out of labels, and that is told', { timeout }, async () => {
+  const at = await desk(answersOf(await aliceNotary()));
+  at.proving = async () => null;
+  const writer = new Writer(alice);
+  await at.submitting.submit(await writer.label());
+  const first = at.submitting.head;
+  await at.submitting.submit(await writer.label());
+  await until(() => at.troubles.length > 0);
+  assert.deepEqual(at.troubles, ['checkpoint-mismatch']);
+  assert.deepEqual(at.submitting.head, first);
+  await elapse(at.clock, at.submitting.close());
 });
 
 test('one label that is submitted twice is handed over once', { timeout }, async () => {
