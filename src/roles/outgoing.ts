@@ -4,8 +4,7 @@ import { encodeRatchetEnd } from '../core/frame/end.ts';
 import type { DeliveryReceipt } from '../core/frame/receipt.ts';
 import { draftFrame, type SealedFrame } from '../core/frame/seal.ts';
 import { idToTopic } from '../core/identity/id.ts';
-import { KIND, type Kind } from '../core/kinds.ts';
-
+import { KIND, type Kind, kindName } from '../core/kinds.ts';
 import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
 import { InFlight, type InFlightFrame } from './in-flight.ts';
@@ -15,8 +14,8 @@ import { Turns } from './turns.ts';
 
 /** What a frame's body may take: the rest is the label's and the framing's. */
 const BODY_BYTES_MAX = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
-/** The most that a message adds to its payload: head, stream, n, time, lengths; the content type comes on top. */
-const MESSAGE_OVERHEAD_BYTES = 64;
+/** Kinds of frames that carry messages of an application. */
+const SENT_KINDS: ReadonlySet<Kind> = new Set([KIND.message, KIND.ledgerReceipt]);
 
 /** What a caller says of one message. */
 export interface OutgoingMessage {
@@ -38,10 +37,14 @@ export class Outgoing {
   readonly #topic: string;
   #n = 0;
   #pumping: Promise<void> | undefined;
+  /** Messages that wait for room in the queue, first come, first in. */
+  readonly #entrance = new Turns();
+  #entering = 0;
   /** Sealing and sending go through here one after the other, so that seqs leave in order. */
   readonly #turns = new Turns();
-  /** Why no message can be sent any more. */
+  /** Why no message is taken any more: the session is closing or over. */
   #closed: SealwireError | undefined;
+  #ended = false;
   /** The ratchet is gone: nothing at all can be sent. */
   #over = false;
 
@@ -57,23 +60,20 @@ export class Outgoing {
 
   /** True when the closing frame and all before it are confirmed. */
   get settled(): boolean {
-    return this.#closed !== undefined && this.#inFlight.size === 0;
+    return (this.#ended || this.#over) && this.#inFlight.size === 0;
   }
 
-  /** Queues a message and waits as far as `until` says. Rejects with `too-large` or why the session is over. */
+  /**
+   * Queues a message and waits as far as `until` says; its bytes are the caller's again at once. Rejects with
+   * `too-large`, `usage`, or why the session is over.
+   */
   async send(message: OutgoingMessage): Promise<Sent> {
-    if (message.payload.length + MESSAGE_OVERHEAD_BYTES + String(message.contentType).length > BODY_BYTES_MAX) {
-      throw new SealwireError(
-        'too-large',
-        `A message of ${message.payload.length} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`,
-        { hint: 'Split it into smaller messages.' },
-      );
-    }
-    this.#assertOpen();
-    await this.#queue.room();
-    this.#assertOpen();
+    checkMessage(message);
+    if (this.#closed) throw this.#closed;
+    // Before anything is awaited: messages stand in the order of the calls, and none is behind a close that came later.
     const pending = this.#toPending(message);
-    this.#queue.push(pending);
+    if (this.#entering > 0 || this.#queue.isFull) await this.#enter(pending);
+    else this.#queue.push(pending);
     this.#pumping ??= this.#pump();
     return pending.done.promise;
   }
@@ -102,10 +102,11 @@ export class Outgoing {
 
   /** Sends what is queued, then the closing frame; resolves when the peer has confirmed all of it. */
   async finish(): Promise<void> {
-    while (this.#queue.length > 0 || this.#pumping) await this.#pumping;
+    this.#closed ??= new SealwireError('session-closed', 'The session is closed.');
+    while (this.#entering > 0 || this.#queue.length > 0 || this.#pumping) await (this.#pumping ?? this.#queue.room());
     await this.#turns.run(async () => {
-      if (this.#closed) return;
-      this.#closed = new SealwireError('session-closed', 'The session is closed.');
+      if (this.#ended || this.#over) return;
+      this.#ended = true;
       const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: [] };
       const sealed = await this.#seal(KIND.end, null, encodeRatchetEnd(end));
       this.#track(sealed, []);
@@ -123,12 +124,18 @@ export class Outgoing {
     this.#inFlight.fail(error);
   }
 
-  #assertOpen(): void {
-    if (this.#closed) throw this.#closed;
+  async #enter(pending: PendingMessage): Promise<void> {
+    this.#entering += 1;
+    await this.#entrance.run(async () => {
+      await this.#queue.room();
+      this.#entering -= 1;
+      if (this.#over && this.#closed) throw this.#closed;
+      this.#queue.push(pending);
+    });
   }
 
   #toPending(message: OutgoingMessage): PendingMessage {
-    const n = this.#n++;
+    const n = this.#n;
     const { kind, contentType, payload, expiresAtMs, until } = message;
     const encoded = encodeMessage({
       stream: this.#stream,
@@ -137,6 +144,8 @@ export class Outgoing {
       contentType,
       payload,
     });
+    if (encoded.length > BODY_BYTES_MAX) throw tooLarge(payload);
+    this.#n += 1;
     const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
     return { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers() };
   }
@@ -229,4 +238,38 @@ export class Outgoing {
       },
     );
   }
+}
+
+/** What the far end would refuse is refused here, before it takes a place in the stream. */
+function checkMessage({ kind, contentType, payload, expiresAtMs }: OutgoingMessage): void {
+  if (!(payload instanceof Uint8Array)) throw usage('A payload is a Uint8Array', 'Encode text with a TextEncoder.');
+  if (!SENT_KINDS.has(kind)) {
+    throw usage(`Frames of kind ${kindName(kind)} are not an application's to send`, 'Leave the kind out.');
+  }
+  if (typeof contentType !== 'string' && !isCount(contentType)) {
+    throw usage(`${contentType} is no content type`, 'Give a CoAP Content-Format number or a media type.');
+  }
+  if (expiresAtMs !== null && !isCount(Math.ceil(expiresAtMs / 1000))) {
+    throw usage(
+      `${expiresAtMs} is no time of expiry`,
+      'Give milliseconds since 1970, for example Date.now() + 60_000.',
+    );
+  }
+  if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload);
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function usage(what: string, hint: string): SealwireError {
+  return new SealwireError('usage', `${what}.`, { hint });
+}
+
+function tooLarge({ length }: Uint8Array): SealwireError {
+  return new SealwireError(
+    'too-large',
+    `A message of ${length} bytes and its content type do not fit a frame of ${FRAME_BYTES_MAX}.`,
+    { hint: 'Split it into smaller messages.' },
+  );
 }

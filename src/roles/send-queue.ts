@@ -45,9 +45,14 @@ export class SendQueue {
     return this.#items.length;
   }
 
+  /** True while writers have to wait for {@link room}. */
+  get isFull(): boolean {
+    return this.#items.length >= this.#messagesMax;
+  }
+
   /** Resolves when there is room for one more. */
   async room(): Promise<void> {
-    while (this.#items.length >= this.#messagesMax) {
+    while (this.isFull) {
       this.#room ??= Promise.withResolvers();
       await this.#room.promise;
     }
