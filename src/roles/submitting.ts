@@ -150,7 +150,10 @@ export class Submitting implements LabelSink {
   async #reconnect(): Promise<Session | null> {
     for (let delayMs = RETRY_MIN_MS; !this.#closed; delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)) {
       try {
-        return await this.#options.open();
+        const session = await this.#options.open();
+        if (!this.#closed) return session;
+        // Nobody else knows of it.
+        await session.close().catch((error: unknown) => this.#tell(error));
       } catch (error) {
         this.#tell(error);
         await this.#pause(delayMs);
@@ -188,11 +191,22 @@ export class Submitting implements LabelSink {
       }
       const check = await this.#check(answer.receipt, pending.label, notary);
       const logged = { index: check.leafIndex, receipt: answer.receipt };
-      await this.#options.receipts.keep(pending.label, logged);
+      if (!(await this.#keep(key, pending.label, logged))) return;
       if (!this.#head || check.head.treeSize > this.#head.treeSize) this.#head = check.head;
       this.#settle(key)?.done.resolve(logged);
     } catch (error) {
       this.#tell(error);
+    }
+  }
+
+  /** A receipt that cannot be kept is no receipt: whoever waits for it is told at once, and why. */
+  async #keep(key: string, label: Uint8Array, logged: LoggedLabel): Promise<boolean> {
+    try {
+      await this.#options.receipts.keep(label, logged);
+      return true;
+    } catch (error) {
+      this.#settle(key)?.done.reject(error);
+      return false;
     }
   }
 
