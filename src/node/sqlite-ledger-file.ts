@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { SealwireError } from '../core/errors.ts';
 
@@ -31,8 +31,21 @@ CREATE TABLE confirmation (
 ) STRICT, WITHOUT ROWID;
 `;
 
-/** Makes an empty file that only its owner may read, where there is none; throws Node's own file errors. */
+/** Throws `file-unreadable` where something stands at `path` that is no file: opening a pipe would wait for good. */
+export function checkPlainFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) {
+    throw new SealwireError('file-unreadable', `${path} is not a plain file, so no database can be kept in it.`, {
+      hint: 'Move it away, or name another file.',
+    });
+  }
+}
+
+/**
+ * Makes an empty file that only its owner may read, where there is none; throws as {@link checkPlainFile}, and Node's
+ * own file errors.
+ */
 export function createPrivateFile(path: string): void {
+  checkPlainFile(path);
   closeSync(openSync(path, 'a', 0o600));
 }
 

@@ -13,7 +13,7 @@ import type {
   Position,
   StoredEntry,
 } from '../core/ledger/store.ts';
-import { createPrivateFile, isTaken, prepareSchema, sqliteError } from './sqlite-ledger-file.ts';
+import { checkPlainFile, createPrivateFile, isTaken, prepareSchema, sqliteError } from './sqlite-ledger-file.ts';
 
 /** Ratchets whose numbers are kept at hand. */
 const RATCHETS_AT_HAND = 4096;
@@ -25,6 +25,7 @@ export function openLedgerReader(path: string): LedgerReader {
       hint: 'A notary makes one when it first runs: `sealwire notary`.',
     });
   }
+  checkPlainFile(path);
   return open(path, true);
 }
 

@@ -1,7 +1,10 @@
 import { DatabaseSync } from 'node:sqlite';
 import { SealwireError } from '../core/errors.ts';
 import type { LoggedLabel, ReceiptStore } from '../core/ledger/submission.ts';
+import { createPrivateFile } from './sqlite-ledger-file.ts';
 
+/** How long to wait for another process of this home that is writing. */
+const BUSY_TIMEOUT_MS = 5000;
 const SCHEMA_VERSION = 1;
 const SCHEMA = `
   CREATE TABLE receipt (
@@ -24,15 +27,20 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
   readonly #path: string;
   #waiting: Waiting[] = [];
 
-  /** Opens or makes the file; throws `file-unreadable` or `unsupported`. */
+  /** Opens or makes the file, which other processes may write as well; throws `file-unreadable` or `unsupported`. */
   constructor(path: string) {
     this.#path = path;
     try {
-      this.#database = new DatabaseSync(path);
+      createPrivateFile(path);
+      this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    } catch (cause) {
+      throw unusable(path, cause);
+    }
+    try {
       this.#prepare();
     } catch (cause) {
-      if (cause instanceof SealwireError) throw cause;
-      throw new SealwireError('file-unreadable', `The receipts in ${path} cannot be opened.`, { cause });
+      this.#database.close();
+      throw unusable(path, cause);
     }
   }
 
@@ -69,14 +77,23 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
   }
 
   #prepare(): void {
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-    const version = Number(this.#database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
-    if (version === 0) this.#database.exec(SCHEMA);
-    else if (version > SCHEMA_VERSION) {
+    // Two processes may find the file new at once: the second one waits here and then finds it made.
+    this.#database.exec('BEGIN IMMEDIATE');
+    const version = this.#number('PRAGMA user_version');
+    if (version > SCHEMA_VERSION) {
       throw new SealwireError('unsupported', `${this.#path} was written by a newer version of sealwire.`, {
         hint: 'Use that version, or move the file away.',
       });
     }
+    if (version === 0 && this.#number('SELECT count(*) FROM sqlite_schema') === 0) this.#database.exec(SCHEMA);
+    this.#database.exec('COMMIT');
+    // Throws for a database of something else.
+    this.#database.prepare('SELECT label, entry, receipt FROM receipt LIMIT 1');
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+  }
+
+  #number(sql: string): number {
+    return Number(Object.values(this.#database.prepare(sql).get() ?? {})[0]);
   }
 
   #commit(): void {
@@ -90,10 +107,21 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
       this.#database.exec('COMMIT');
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      const error = new SealwireError('file-unreadable', `Receipts cannot be kept in ${this.#path}.`, { cause });
+      const error = new SealwireError('file-unreadable', `Receipts cannot be kept in ${this.#path}.`, {
+        hint: 'Check that the disk has room and that no other program holds the file.',
+        cause,
+      });
       for (const { done } of waiting) done.reject(error);
       return;
     }
     for (const { done } of waiting) done.resolve();
   }
+}
+
+function unusable(path: string, cause: unknown): SealwireError {
+  if (cause instanceof SealwireError) return cause;
+  return new SealwireError('file-unreadable', `${path} is damaged, or not the receipts of a home.`, {
+    hint: 'Move it away; a new one is begun where there is none.',
+    cause,
+  });
 }

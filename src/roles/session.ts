@@ -83,7 +83,7 @@ export class Session implements AsyncDisposable {
 
   /**
    * Seals and sends one message; what is sent in one turn of the loop shares a frame. Resolves as far as `until` says;
-   * rejects with `too-large`, `session-closed`, `stream-cut` or `not-logged`.
+   * rejects with `too-large`, `usage`, `session-closed`, `stream-cut` or `not-logged`. The payload may be changed at once.
    */
   send(payload: Uint8Array, options: SendOptions = {}): Promise<Sent> {
     return this.#outgoing.send({
