@@ -24,7 +24,7 @@ export const EXIT_HELP = `Exit codes:
   4   network: the peer cannot be reached, went away, or took too long
   5   notary: an entry was not admitted or not logged
   70  internal: a fault in sealwire itself
-  130, 143  ended by a second Ctrl-C or SIGTERM; the first one closes cleanly
+  130, 143  ended by Ctrl-C or SIGTERM before there was a session, or by a second one; the first closes cleanly
 
 Errors go to standard error as a sentence and a hint; with --json as one line
 { "error": { "code", "message", "hint" } }. Standard output carries results only.`;
