@@ -1,3 +1,4 @@
+import { equalBytes } from '../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { encodeMessage, joinBody } from '../core/frame/body.ts';
 import { encodeRatchetEnd } from '../core/frame/end.ts';
@@ -87,10 +88,14 @@ export class Outgoing {
   }
 
   /**
-   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed`.
+   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed`, and
+   * `wrong-session` for another ratchet's: the ledger would count it as confirming that one.
    * It never waits for the carrier: two peers that both wait for room would otherwise stop reading each other.
    */
   confirm(receipt: DeliveryReceipt): void {
+    if (!equalBytes(receipt.ratchetId, this.#ratchet.ratchetId)) {
+      throw new SealwireError('wrong-session', 'A delivery receipt is about frames of another ratchet.');
+    }
     const covered = this.#inFlight.confirm(this.#context.crypto, receipt);
     for (const { seq, messages } of covered) {
       for (const { n, until, done } of messages) if (until === 'delivered') done.resolve({ n, seq, logged: null });
@@ -171,7 +176,11 @@ export class Outgoing {
     try {
       const body = joinBody(batch.map(({ encoded }) => encoded));
       const sealed = await this.#seal(first.kind, first.expiresAtS, body);
-      this.#track(sealed, batch);
+      // The others would only take memory until the receipt is here.
+      this.#track(
+        sealed,
+        batch.filter(({ until }) => until === 'delivered'),
+      );
       await this.#emit(sealed, batch);
     } catch (error) {
       for (const { done } of batch) done.reject(error);
