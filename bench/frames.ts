@@ -17,16 +17,14 @@ import type { Signer, Verifier } from '../src/core/ports.ts';
 import { ReceivingRatchet } from '../src/core/ratchet/receiving.ts';
 import { type RatchetPosition, SendingRatchet } from '../src/core/ratchet/sending.ts';
 import { nodeCrypto, nodeSigner, nodeVerifier } from '../src/node/crypto.ts';
+import { type Comparison, compareRates } from './measure.ts';
 import type { Bench, Row } from './row.ts';
 
 const PAYLOAD_BYTES = 256;
 const BATCH = 64;
-const ROUNDS = 40;
+const ROUNDS = { 1: { rounds: 40, runs: 200 }, 64: { rounds: 40, runs: 30 } } as const;
 /** Until the code is compiled for good. */
-const WARM_UP_ROUNDS = 10;
-/** Frames in one measurement of one kind; rounds of all kinds take turns. */
-const FRAMES_A_ROUND = { 1: 200, 64: 50 } as const;
-const AGAINST = 'bare primitives';
+const WARM_UP = { 1: { rounds: 8, runs: 200 }, 64: { rounds: 8, runs: 30 } } as const;
 
 const STREAM = new Uint8Array(8);
 const PAYLOAD = new Uint8Array(PAYLOAD_BYTES).fill(0x61);
@@ -123,66 +121,38 @@ function bareOpen({ publicKey }: Keys, body: Uint8Array, signature: Uint8Array):
   verify('sha256', TO_BE_SIGNED, publicKey, signature);
 }
 
-/** Microseconds that each of `count` runs takes. */
-function timeMicros(count: number, run: (at: number) => void): number {
-  const start = process.hrtime.bigint();
-  for (let at = 0; at < count; at++) run(at);
-  return Number(process.hrtime.bigint() - start) / 1000 / count;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
-interface Timing {
-  readonly ours: number[];
-  readonly ratios: number[];
-}
-
-/** Ours between two halves of the bare ones, so that a machine that slows down slows down both. */
-function compare({ ours, ratios }: Timing, count: number, own: (at: number) => void, bare: () => void): void {
-  const before = timeMicros(count / 2, bare);
-  const micros = timeMicros(count, own);
-  const after = timeMicros(count / 2, bare);
-  ours.push(micros);
-  ratios.push((before + after) / 2 / micros);
-}
-
-function measureRound(keys: Keys, messages: 1 | 64, sealing: Timing, opening: Timing): void {
-  const count = FRAMES_A_ROUND[messages];
+async function rowsOf(keys: Keys, messages: 1 | 64): Promise<Row[]> {
   const plan = planFor(keys);
   const body = plaintextOf(messages, 0);
-  const signature = sign('sha256', TO_BE_SIGNED, keys.privateKey);
   const sending = new SendingRatchet(nodeCrypto, START);
-  const receiving = new ReceivingRatchet(nodeCrypto, START);
-  const frames: Uint8Array[] = [];
-  compare(
-    sealing,
-    count,
-    (at) => void frames.push(seal(keys, sending, plan, plaintextOf(messages, at * messages)).bytes),
-    () => bareSeal(keys, body),
-  );
-  compare(
-    opening,
-    count,
-    (at) => open(keys, receiving, frames[at] ?? body, messages),
-    () => bareOpen(keys, body, signature),
-  );
-}
-
-function rowsOf(keys: Keys, messages: 1 | 64): Row[] {
-  const newTiming = (): Timing => ({ ours: [], ratios: [] });
-  const [sealing, opening] = [newTiming(), newTiming()];
-  for (let round = 0; round < WARM_UP_ROUNDS; round++) measureRound(keys, messages, newTiming(), newTiming());
-  for (let round = 0; round < ROUNDS; round++) measureRound(keys, messages, sealing, opening);
-  const row = (name: string, { ours, ratios }: Timing): Row => ({
+  const sealNext = (): Uint8Array => seal(keys, sending, plan, plaintextOf(messages, sending.nextSeq * messages)).bytes;
+  const bare = (): void => bareSeal(keys, body);
+  await compareRates(sealNext, bare, WARM_UP[messages]);
+  const sealing = await compareRates(sealNext, bare, ROUNDS[messages]);
+  const opening = await compareOpening(keys, messages, body);
+  const row = (name: string, { oursPerSecond, ratio }: Comparison): Row => ({
     name: `${name}-${messages}`,
-    value: (messages * 1e6) / median(ours),
+    value: messages * oursPerSecond,
     unit: 'messages/s',
-    ratio: median(ratios),
-    against: AGAINST,
+    ratio,
+    against: 'bare primitives',
   });
   return [row('seal', sealing), row('open', opening)];
+}
+
+async function compareOpening(keys: Keys, messages: 1 | 64, body: Uint8Array): Promise<Comparison> {
+  const sending = new SendingRatchet(nodeCrypto, START);
+  const receiving = new ReceivingRatchet(nodeCrypto, START);
+  const plan = planFor(keys);
+  const plaintext = plaintextOf(messages, 0);
+  const [warmUp, rounds] = [WARM_UP[messages], ROUNDS[messages]];
+  const count = (warmUp.rounds + 1) * warmUp.runs + (rounds.rounds + 1) * rounds.runs;
+  const frames = Array.from({ length: count }, () => seal(keys, sending, plan, plaintext).bytes);
+  const openNext = (): void => open(keys, receiving, frames[receiving.nextSeq] ?? body, messages);
+  const signature = sign('sha256', TO_BE_SIGNED, keys.privateKey);
+  const bare = (): void => bareOpen(keys, body, signature);
+  await compareRates(openNext, bare, warmUp);
+  return compareRates(openNext, bare, rounds);
 }
 
 /** What a frame adds to one payload, in a channel and with everything that a label may carry but an expiry. */
@@ -194,7 +164,7 @@ function labelBytes(keys: Keys): Row {
 
 async function run(): Promise<Row[]> {
   const keys = makeKeys();
-  return [...rowsOf(keys, 1), ...rowsOf(keys, BATCH), labelBytes(keys)];
+  return [...(await rowsOf(keys, 1)), ...(await rowsOf(keys, BATCH)), labelBytes(keys)];
 }
 
 /** Frames in one process, from payload to wire and back, keys ready; rates count messages. */

@@ -30,23 +30,24 @@ interface Line {
  */
 export class Middle implements AsyncDisposable {
   readonly #listener: Listener;
-  readonly #target: string;
+  readonly #target: () => string;
   readonly #meddle: Meddle;
   readonly #lines = new Map<number, Line>();
   readonly #running: Promise<void>;
   #closing = false;
 
   /** Use {@link Middle.start}. */
-  constructor(listener: Listener, target: string, meddle: Meddle) {
+  constructor(listener: Listener, target: () => string, meddle: Meddle) {
     this.#listener = listener;
     this.#target = target;
     this.#meddle = meddle;
     this.#running = this.#run();
   }
 
-  /** Stands in front of `target` (`tcp://host:port`) on a free loopback port. */
-  static async start(target: string, meddle: Meddle = (unit) => [unit]): Promise<Middle> {
-    return new Middle(await listenTcp('tcp://127.0.0.1:0'), target, meddle);
+  /** Stands in front of `target` (`tcp://host:port`), which may move, on a free loopback port. */
+  static async start(target: string | (() => string), meddle: Meddle = (unit) => [unit]): Promise<Middle> {
+    const targetNow = typeof target === 'string' ? () => target : target;
+    return new Middle(await listenTcp('tcp://127.0.0.1:0'), targetNow, meddle);
   }
 
   /** What to dial instead of the target. */
@@ -85,7 +86,7 @@ export class Middle implements AsyncDisposable {
   }
 
   async #serve(near: Connection, index: number): Promise<void> {
-    const far = await dialTcp(this.#target).catch(() => undefined);
+    const far = await dialTcp(this.#target()).catch(() => undefined);
     if (!far || this.#closing) {
       await Promise.all([near.close(), far?.close()]);
       return;

@@ -66,6 +66,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'head-moved': EXIT.notary,
   'clock-behind': EXIT.notary,
   'checkpoint-mismatch': EXIT.refused,
+  'head-disputed': EXIT.refused,
   conflict: EXIT.refused,
   'not-admitted': EXIT.notary,
   'not-logged': EXIT.notary,
@@ -77,11 +78,6 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   usage: EXIT.usage,
   internal: EXIT.internal,
 };
-
-/** The exit code that belongs to an error code. */
-export function exitCodeOf(code: ErrorCode): number {
-  return EXIT_CODES[code];
-}
 
 /** Turns whatever was thrown into what the user sees. */
 export function reportOf(error: unknown): Report {
@@ -104,7 +100,7 @@ export function renderReport(found: Report, json: boolean): string {
 }
 
 function report(code: ErrorCode, message: string, hint?: string): Report {
-  return { code, message: sentence(message), hint: hint ?? null, exitCode: exitCodeOf(code) };
+  return { code, message: sentence(message), hint: hint ?? null, exitCode: EXIT_CODES[code] };
 }
 
 function sentence(text: string): string {

@@ -9,7 +9,7 @@ import type { Context } from './context.ts';
 import { eventSentence } from './event-sentence.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
-import { exitCodeOf } from './report.ts';
+import { EXIT } from './report.ts';
 
 /** The media type of a line of text. */
 const TEXT_TYPE = 'text/plain;charset=utf-8';
@@ -48,7 +48,7 @@ async function open(context: Context, flags: SessionFlags): Promise<SealwirePeer
     ...(flags.notary === undefined ? {} : { notary: { address: flags.notary, expect: flags.notaryName } }),
     onEvent: (event) => {
       // Lines go on; a script still learns that the ledger lacks some.
-      if (event.type === 'not-logged') process.exitCode = exitCodeOf('not-logged');
+      if (event.type === 'not-logged') process.exitCode = EXIT.notary;
       const sentence = eventSentence(event);
       if (sentence) context.console.note(printable(sentence));
     },

@@ -45,6 +45,7 @@ export type ErrorCode =
   | 'head-moved'
   | 'clock-behind'
   | 'checkpoint-mismatch'
+  | 'head-disputed'
   | 'conflict'
   | 'not-admitted'
   | 'not-logged'

@@ -5,7 +5,7 @@ import { SealwireError } from '../core/errors.ts';
 import { shellWord } from '../core/identity/id.ts';
 
 /** Keys, certificates and lists of trust are small; a larger file is something else. */
-export const SMALL_FILE_BYTES_MAX: number = 4 * 1024 * 1024;
+const SMALL_FILE_BYTES_MAX: number = 4 * 1024 * 1024;
 
 const WHY: Record<string, string> = {
   ENOENT: 'there is no such file',

@@ -1,7 +1,7 @@
 import { SealwireError } from '../core/errors.ts';
 
 /** A unit on a stream is its length, 4 bytes big-endian, then its bytes. */
-export const LENGTH_BYTES = 4;
+const LENGTH_BYTES = 4;
 
 /** Where a unit's bytes gather at first, before more than this has come. */
 const FIRST_BYTES = 4096;

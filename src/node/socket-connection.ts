@@ -164,8 +164,12 @@ export class SocketConnection implements Connection {
     }
     // The timer ran for the unit that is now whole; the one begun since has its own time.
     if (completed) this.#unitTimer.stop();
-    if (this.#heldBytes >= this.#settings.receiveBufferBytesMax) this.#pause();
-    else this.#timeUnit();
+    if (this.#heldBytes < this.#settings.receiveBufferBytesMax) this.#timeUnit();
+    else {
+      // The unit that may have begun is not timed: the delay is ours now.
+      this.#paused = true;
+      this.#socket.pause();
+    }
   }
 
   #taken(unit: Uint8Array): void {
@@ -174,13 +178,6 @@ export class SocketConnection implements Connection {
     this.#paused = false;
     this.#socket.resume();
     this.#timeUnit();
-  }
-
-  #pause(): void {
-    this.#paused = true;
-    this.#socket.pause();
-    // The delay is ours now.
-    this.#unitTimer.stop();
   }
 
   #timeUnit(): void {

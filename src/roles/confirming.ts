@@ -1,4 +1,11 @@
-import { encodeDeliveryReceipt, hashLabels, RECEIPT_RANGES_MAX, seqsOf, toRanges } from '../core/frame/receipt.ts';
+import {
+  encodeDeliveryReceipt,
+  hashLabels,
+  RECEIPT_FRAMES_MAX,
+  RECEIPT_RANGES_MAX,
+  seqsOf,
+  toRanges,
+} from '../core/frame/receipt.ts';
 import type { SessionContext } from './session-context.ts';
 
 /** Sends a delivery receipt's content to the peer. */
@@ -72,7 +79,7 @@ export class Confirming {
 
   #nextReceipt(): Uint8Array {
     const { crypto, peerId } = this.#context;
-    const seqs = [...this.#taken.keys()].sort((a, b) => a - b);
+    const seqs = [...this.#taken.keys()].sort((a, b) => a - b).slice(0, RECEIPT_FRAMES_MAX);
     const ranges = toRanges(seqs).slice(0, RECEIPT_RANGES_MAX);
     const leafHashes: Uint8Array[] = [];
     for (const seq of seqsOf(ranges)) {

@@ -11,7 +11,13 @@ export interface InFlightFrame {
   /** 32 bytes: what a receipt names the label by. */
   readonly leafHash: Uint8Array;
   readonly messages: readonly PendingMessage[];
+}
+
+interface Entry {
+  readonly frame: InFlightFrame;
   repairs: number;
+  /** The newest seq that had left when it was sent last; infinite while it is about to be sent again. */
+  sentAfter: number;
 }
 
 /** How much may be under way at once. */
@@ -26,7 +32,8 @@ const REPAIRS_MAX = 3;
 /** The sender's window: what is under way, in order of seq, until the reader confirms it. */
 export class InFlight {
   readonly #bounds: WindowBounds;
-  readonly #frames = new Map<number, InFlightFrame>();
+  readonly #entries = new Map<number, Entry>();
+  #newest = -1;
   #bytes = 0;
   #change: PromiseWithResolvers<void> | undefined;
 
@@ -35,22 +42,29 @@ export class InFlight {
   }
 
   get size(): number {
-    return this.#frames.size;
+    return this.#entries.size;
   }
 
   add(frame: InFlightFrame): void {
-    this.#frames.set(frame.seq, frame);
+    this.#entries.set(frame.seq, { frame, repairs: 0, sentAfter: frame.seq });
+    this.#newest = frame.seq;
     this.#bytes += frame.bytes.length;
+  }
+
+  /** `frame`, which {@link takeLost} gave, is sent again now. */
+  resent({ seq }: InFlightFrame): void {
+    const entry = this.#entries.get(seq);
+    if (entry) entry.sentAfter = this.#newest;
   }
 
   /** Resolves when the window has room for another frame. */
   async room(): Promise<void> {
-    while (this.#frames.size >= this.#bounds.framesMax || this.#bytes >= this.#bounds.bytesMax) await this.#changed();
+    while (this.#entries.size >= this.#bounds.framesMax || this.#bytes >= this.#bounds.bytesMax) await this.#changed();
   }
 
   /** Resolves when everything is confirmed. */
   async empty(): Promise<void> {
-    while (this.#frames.size > 0) await this.#changed();
+    while (this.#entries.size > 0) await this.#changed();
   }
 
   /**
@@ -60,7 +74,7 @@ export class InFlight {
   confirm(crypto: Crypto, receipt: DeliveryReceipt): InFlightFrame[] {
     const covered: InFlightFrame[] = [];
     for (const seq of seqsOf(receipt.ranges)) {
-      const frame = this.#frames.get(seq);
+      const frame = this.#entries.get(seq)?.frame;
       if (!frame) throw new SealwireError('malformed', `A delivery receipt names seq ${seq}, which is not under way.`);
       covered.push(frame);
     }
@@ -76,21 +90,25 @@ export class InFlight {
     return covered;
   }
 
-  /** Frames older than the newest confirmed one: the carrier keeps order, so they were lost. Each a few times only. */
+  /**
+   * Frames that were sent before the newest confirmed one and are not confirmed: the carrier keeps order, so they were
+   * lost. Each is given once until it was sent again, and a few times in all.
+   */
   takeLost(newestConfirmed: number): InFlightFrame[] {
     const lost: InFlightFrame[] = [];
-    for (const frame of this.#frames.values()) {
-      if (frame.seq > newestConfirmed) break;
-      if (frame.repairs === REPAIRS_MAX) continue;
-      frame.repairs += 1;
-      lost.push(frame);
+    for (const entry of this.#entries.values()) {
+      if (entry.frame.seq > newestConfirmed) break;
+      if (entry.sentAfter >= newestConfirmed || entry.repairs === REPAIRS_MAX) continue;
+      entry.repairs += 1;
+      entry.sentAfter = Number.POSITIVE_INFINITY;
+      lost.push(entry.frame);
     }
     return lost;
   }
 
   /** Forgets everything and rejects whoever waits for a receipt. */
   fail(error: Error): void {
-    for (const frame of [...this.#frames.values()]) {
+    for (const { frame } of [...this.#entries.values()]) {
       this.#remove(frame);
       for (const { until, done } of frame.messages) if (until === 'delivered') done.reject(error);
     }
@@ -98,7 +116,7 @@ export class InFlight {
   }
 
   #remove(frame: InFlightFrame): void {
-    this.#frames.delete(frame.seq);
+    this.#entries.delete(frame.seq);
     this.#bytes -= frame.bytes.length;
   }
 

@@ -140,6 +140,8 @@ export class Incoming {
     if (this.#end && label.seq > this.#end.finalSeq) {
       throw new SealwireError('malformed', "A message follows its sender's signed end.");
     }
+    // It could not be given to anybody any more, so it must not be confirmed either.
+    if (this.#ended) throw new SealwireError('session-closed', 'A message was given up before it came.');
     const messages = readBody(content);
     const stream = this.#stream ?? messages[0]?.stream;
     if (!stream || messages.some((message) => !equalBytes(message.stream, stream))) {
@@ -163,6 +165,7 @@ export class Incoming {
   }
 
   #applyEnd({ label, content, commit }: OpenedFrame): void {
+    if (this.#end) throw new SealwireError('malformed', 'A sender signed a second end.');
     const end = decodeRatchetEnd(content, label.seq);
     commit();
     this.#end = end;

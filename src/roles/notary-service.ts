@@ -1,6 +1,7 @@
 import type { Crypto } from '../core/crypto/port.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { KIND } from '../core/kinds.ts';
+import { CONSISTENCY_TYPE, decodeConsistencyQuestion, encodeConsistencyAnswer } from '../core/ledger/consistency.ts';
 import { TreeHasher } from '../core/ledger/merkle.ts';
 import {
   ANSWER_TYPE,
@@ -65,14 +66,23 @@ export class NotaryService {
   }
 
   async #take(session: Session, { contentType, payload }: ReceivedMessage): Promise<void> {
-    if (contentType !== SUBMISSION_TYPE) {
-      this.#trouble(new SealwireError('unsupported', 'A message to the notary is no label.'), session);
-      return;
+    if (contentType === SUBMISSION_TYPE) {
+      await answerWith(session, ANSWER_TYPE, encodeAnswer(await this.#submit(payload, session)));
+    } else if (contentType === CONSISTENCY_TYPE) await this.#prove(payload, session);
+    else this.#trouble(new SealwireError('unsupported', 'A message to the notary is no label.'), session);
+  }
+
+  async #prove(payload: Uint8Array, session: Session): Promise<void> {
+    try {
+      const { from, to } = decodeConsistencyQuestion(payload);
+      const path = await this.#notary.consistency(from, to).catch((error: unknown) => {
+        this.#trouble(error, session);
+        return null;
+      });
+      await answerWith(session, CONSISTENCY_TYPE, encodeConsistencyAnswer({ from, to, path }));
+    } catch (error) {
+      this.#trouble(error, session);
     }
-    const answer = await this.#submit(payload, session);
-    const options = { kind: KIND.ledgerReceipt, contentType: ANSWER_TYPE };
-    // A session that is gone takes no answer; its peer hands the label in again and gets the same receipt.
-    await session.send(encodeAnswer(answer), options).catch(() => {});
   }
 
   async #submit(label: Uint8Array, session: Session): Promise<SubmissionAnswer> {
@@ -91,4 +101,9 @@ export class NotaryService {
     const error = isSealwireError(cause) ? cause : new SealwireError('internal', 'A submission failed.', { cause });
     this.#events.onTrouble?.(error, session.peer.name);
   }
+}
+
+async function answerWith(session: Session, contentType: string, payload: Uint8Array): Promise<void> {
+  // A session that is gone takes no answer; its peer asks again in the next one.
+  await session.send(payload, { kind: KIND.ledgerReceipt, contentType }).catch(() => {});
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { member, notaryOptions, StillClock, testNotary, Writer, withOtherMac } from '../../test/support/ledger.ts';
 import { equalBytes } from '../core/bytes.ts';
 import { type ErrorCode, isSealwireError } from '../core/errors.ts';
-import { decodeLabel, encodeLabel } from '../core/frame/label.ts';
+import { decodeLabel, draftLabel } from '../core/frame/label.ts';
 import { KIND } from '../core/kinds.ts';
 import { decodeEntry } from '../core/ledger/entry.ts';
 import { isConsistent, TreeHasher } from '../core/ledger/merkle.ts';
@@ -117,9 +117,7 @@ test('what does not belong into a ledger is refused, and holds nothing up', asyn
   const writer = new Writer(alice);
   const good = await writer.label();
   const { protectedBytes, content, mac, signature } = decodeLabel(await writer.label());
-  const half = encodeLabel(
-    protectedBytes,
-    { payload: content, tag: mac },
+  const half = draftLabel(protectedBytes, { payload: content, tag: mac }).finish(
     signature.with(63, (signature[63] ?? 0) ^ 1),
   );
   const cases: [ErrorCode, Uint8Array][] = [
@@ -165,7 +163,16 @@ test('a notary goes on where it stopped', async () => {
   assert.equal(second.head.treeSize, treeSize);
   const logged = await second.submit(label);
   await assertProven(logged, label);
-  assert.ok(isConsistent(hasher, treeSize, treeSize + 1, root, second.head.root, await second.consistency(treeSize)));
+  assert.ok(
+    isConsistent(
+      hasher,
+      treeSize,
+      treeSize + 1,
+      root,
+      second.head.root,
+      await second.consistency(treeSize, treeSize + 1),
+    ),
+  );
 });
 
 test('new certificates of a known key are logged too', async () => {

@@ -22,7 +22,7 @@ export interface Logged {
   readonly index: number;
   /** RFC 9942, encoded; see `checkReceipt`. */
   readonly receipt: Uint8Array;
-  /** The signed header that the receipt proves into, encoded; see `decodeSignedHeader`. */
+  /** The signed header that the receipt proves into, encoded: COSE_Sign1 with the root detached. */
   readonly header: Uint8Array;
 }
 
@@ -171,9 +171,16 @@ export class Notary implements AsyncDisposable {
     };
   }
 
-  /** The proof that the tree of the first `first` entries is a prefix of the newest (RFC 9162, section 2.1.4). */
-  async consistency(first: number): Promise<Uint8Array[]> {
-    return read(this.#options.store, planConsistency(this.#keys.hasher, first, this.#tail.head.treeSize));
+  /**
+   * The proof that the tree of the first `first` entries is a prefix of that of the first `second` (RFC 9162, section
+   * 2.1.4). Throws `malformed` for sizes that are none, `not-logged` where there are not so many entries.
+   */
+  async consistency(first: number, second: number): Promise<Uint8Array[]> {
+    const { treeSize } = this.#tail.head;
+    if (second > treeSize) {
+      throw new SealwireError('not-logged', `There are no ${second} entries; the ledger holds ${treeSize}.`);
+    }
+    return read(this.#options.store, planConsistency(this.#keys.hasher, first, second));
   }
 
   /** Takes nothing more, and resolves once what was taken is logged. */

@@ -1,11 +1,12 @@
 import { equalBytes } from '../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { encodeMessage, joinBody } from '../core/frame/body.ts';
-import { encodeRatchetEnd } from '../core/frame/end.ts';
+import { encodeRatchetEnd, VOIDS_MAX } from '../core/frame/end.ts';
 import type { DeliveryReceipt } from '../core/frame/receipt.ts';
 import { draftFrame, type SealedFrame } from '../core/frame/seal.ts';
 import { idToTopic } from '../core/identity/id.ts';
 import { KIND, type Kind, kindName } from '../core/kinds.ts';
+
 import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
 import { InFlight, type InFlightFrame } from './in-flight.ts';
@@ -15,6 +16,7 @@ import { Turns } from './turns.ts';
 
 /** What a frame's body may take: the rest is the label's and the framing's. */
 const BODY_BYTES_MAX = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
+
 /** Kinds of frames that carry messages of an application. */
 const SENT_KINDS: ReadonlySet<Kind> = new Set([KIND.message, KIND.ledgerReceipt]);
 
@@ -37,15 +39,18 @@ export class Outgoing {
   readonly #stream: Uint8Array;
   readonly #topic: string;
   #n = 0;
-  #pumping: Promise<void> | undefined;
-  /** Messages that wait for room in the queue, first come, first in. */
+  /** Seqs that were used up and never sent, for want of a signature. */
+  readonly #voids: number[] = [];
+  /** Those who wait for room in the queue. */
   readonly #entrance = new Turns();
-  #entering = 0;
+  #waiting = 0;
+  /** Nothing more is taken in; what was is still sent. */
+  #ending = false;
+  #pumping: Promise<void> | undefined;
   /** Sealing and sending go through here one after the other, so that seqs leave in order. */
   readonly #turns = new Turns();
-  /** Why no message is taken any more: the session is closing or over. */
+  /** Why no message can be sent any more. */
   #closed: SealwireError | undefined;
-  #ended = false;
   /** The ratchet is gone: nothing at all can be sent. */
   #over = false;
 
@@ -61,21 +66,15 @@ export class Outgoing {
 
   /** True when the closing frame and all before it are confirmed. */
   get settled(): boolean {
-    return (this.#ended || this.#over) && this.#inFlight.size === 0;
+    return this.#closed !== undefined && this.#inFlight.size === 0;
   }
 
-  /**
-   * Queues a message and waits as far as `until` says; its bytes are the caller's again at once. Rejects with
-   * `too-large`, `usage`, or why the session is over.
-   */
+  /** Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage` or why the session is over. */
   async send(message: OutgoingMessage): Promise<Sent> {
+    if (this.#ending) throw sessionClosed();
+    this.#assertOpen();
     checkMessage(message);
-    if (this.#closed) throw this.#closed;
-    // Before anything is awaited: messages stand in the order of the calls, and none is behind a close that came later.
-    const pending = this.#toPending(message);
-    if (this.#entering > 0 || this.#queue.isFull) await this.#enter(pending);
-    else this.#queue.push(pending);
-    this.#pumping ??= this.#pump();
+    const pending = await this.#enter(message);
     return pending.done.promise;
   }
 
@@ -88,13 +87,13 @@ export class Outgoing {
   }
 
   /**
-   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed`, and
-   * `wrong-session` for another ratchet's: the ledger would count it as confirming that one.
-   * It never waits for the carrier: two peers that both wait for room would otherwise stop reading each other.
+   * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed` or
+   * `wrong-session`. It never waits for the carrier: two peers that both wait for room would otherwise stop reading
+   * each other.
    */
   confirm(receipt: DeliveryReceipt): void {
     if (!equalBytes(receipt.ratchetId, this.#ratchet.ratchetId)) {
-      throw new SealwireError('wrong-session', 'A delivery receipt is about frames of another ratchet.');
+      throw new SealwireError('wrong-session', 'A delivery receipt is about another ratchet.');
     }
     const covered = this.#inFlight.confirm(this.#context.crypto, receipt);
     for (const { seq, messages } of covered) {
@@ -105,14 +104,15 @@ export class Outgoing {
     if (lost.length > 0) this.#turns.run(() => this.#repair(lost)).catch(() => {});
   }
 
-  /** Sends what is queued, then the closing frame; resolves when the peer has confirmed all of it. */
+  /** Sends what was given so far, then the closing frame; resolves when the peer has confirmed all of it. */
   async finish(): Promise<void> {
-    this.#closed ??= new SealwireError('session-closed', 'The session is closed.');
-    while (this.#entering > 0 || this.#queue.length > 0 || this.#pumping) await (this.#pumping ?? this.#queue.room());
+    this.#ending = true;
+    await this.#entrance.run(async () => {});
+    while (this.#pumping) await this.#pumping;
     await this.#turns.run(async () => {
-      if (this.#ended || this.#over) return;
-      this.#ended = true;
-      const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: [] };
+      if (this.#closed) return;
+      this.#closed = sessionClosed();
+      const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: this.#voids };
       const sealed = await this.#seal(KIND.end, null, encodeRatchetEnd(end));
       this.#track(sealed, []);
       await this.#emit(sealed);
@@ -129,19 +129,29 @@ export class Outgoing {
     this.#inFlight.fail(error);
   }
 
-  async #enter(pending: PendingMessage): Promise<void> {
-    this.#entering += 1;
-    await this.#entrance.run(async () => {
-      await this.#queue.room();
-      this.#entering -= 1;
-      if (this.#over && this.#closed) throw this.#closed;
-      this.#queue.push(pending);
-    });
+  #assertOpen(): void {
+    if (this.#closed) throw this.#closed;
   }
 
-  #toPending(message: OutgoingMessage): PendingMessage {
+  /** At once where there is room; else one after the other, so that messages keep the order of the calls. */
+  async #enter(message: OutgoingMessage): Promise<PendingMessage> {
+    if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
+    this.#waiting += 1;
+    // The caller may change its bytes meanwhile.
+    const kept = { ...message, payload: message.payload.slice() };
+    try {
+      return await this.#entrance.run(async () => {
+        await this.#queue.room();
+        this.#assertOpen();
+        return this.#enqueue(kept);
+      });
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  #enqueue({ kind, contentType, payload, expiresAtMs, until }: OutgoingMessage): PendingMessage {
     const n = this.#n;
-    const { kind, contentType, payload, expiresAtMs, until } = message;
     const encoded = encodeMessage({
       stream: this.#stream,
       n,
@@ -149,10 +159,14 @@ export class Outgoing {
       contentType,
       payload,
     });
-    if (encoded.length > BODY_BYTES_MAX) throw tooLarge(payload);
+    // An n that was given away and never sent would hold up all that follow.
+    if (encoded.length > BODY_BYTES_MAX) throw tooLarge(encoded.length);
     this.#n += 1;
     const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
-    return { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers() };
+    const pending = { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers<Sent>() };
+    this.#queue.push(pending);
+    this.#pumping ??= this.#pump();
+    return pending;
   }
 
   async #pump(): Promise<void> {
@@ -201,12 +215,17 @@ export class Outgoing {
       head: sink?.head ?? null,
     };
     const draft = draftFrame(crypto, this.#ratchet, plan, content);
-    return draft.finish(await signer.sign(draft.toBeSigned));
+    try {
+      return draft.finish(await signer.sign(draft.toBeSigned));
+    } catch (error) {
+      if (this.#voids.length < VOIDS_MAX) this.#voids.push(draft.seq);
+      throw error;
+    }
   }
 
   #track(sealed: SealedFrame, messages: readonly PendingMessage[]): void {
     const { seq, bytes, label } = sealed;
-    this.#inFlight.add({ seq, bytes, leafHash: this.#context.hasher.leaf(label), messages, repairs: 0 });
+    this.#inFlight.add({ seq, bytes, leafHash: this.#context.hasher.leaf(label), messages });
   }
 
   async #emit(sealed: SealedFrame, messages: readonly PendingMessage[] = []): Promise<void> {
@@ -219,6 +238,7 @@ export class Outgoing {
 
   async #repair(lost: readonly InFlightFrame[]): Promise<void> {
     for (const frame of lost) {
+      this.#inFlight.resent(frame);
       await this.#context.connection.send(frame.bytes);
       this.#context.onEvent({ type: 'repaired', seq: frame.seq });
     }
@@ -251,34 +271,29 @@ export class Outgoing {
 
 /** What the far end would refuse is refused here, before it takes a place in the stream. */
 function checkMessage({ kind, contentType, payload, expiresAtMs }: OutgoingMessage): void {
-  if (!(payload instanceof Uint8Array)) throw usage('A payload is a Uint8Array', 'Encode text with a TextEncoder.');
+  if (!(payload instanceof Uint8Array)) {
+    throw new SealwireError('usage', 'A payload is a Uint8Array.', { hint: 'Encode text with a TextEncoder.' });
+  }
   if (!SENT_KINDS.has(kind)) {
-    throw usage(`Frames of kind ${kindName(kind)} are not an application's to send`, 'Leave the kind out.');
+    throw new SealwireError('usage', `Frames of kind ${kindName(kind)} are not an application's to send.`, {
+      hint: 'Leave the kind out.',
+    });
   }
-  if (typeof contentType !== 'string' && !isCount(contentType)) {
-    throw usage(`${contentType} is no content type`, 'Give a CoAP Content-Format number or a media type.');
+  if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload.length);
+  if (typeof contentType === 'number' && !(Number.isSafeInteger(contentType) && contentType >= 0)) {
+    throw new SealwireError('usage', `A content type is a whole number or a media type, not ${contentType}.`);
   }
-  if (expiresAtMs !== null && !isCount(Math.ceil(expiresAtMs / 1000))) {
-    throw usage(
-      `${expiresAtMs} is no time of expiry`,
-      'Give milliseconds since 1970, for example Date.now() + 60_000.',
-    );
+  if (expiresAtMs !== null && !(expiresAtMs >= 0 && Number.isSafeInteger(Math.ceil(expiresAtMs)))) {
+    throw new SealwireError('usage', `An expiry is in milliseconds since 1970, not ${expiresAtMs}.`);
   }
-  if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload);
 }
 
-function isCount(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0;
+function tooLarge(bytes: number): SealwireError {
+  return new SealwireError('too-large', `A message of ${bytes} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`, {
+    hint: 'Split it into smaller messages.',
+  });
 }
 
-function usage(what: string, hint: string): SealwireError {
-  return new SealwireError('usage', `${what}.`, { hint });
-}
-
-function tooLarge({ length }: Uint8Array): SealwireError {
-  return new SealwireError(
-    'too-large',
-    `A message of ${length} bytes and its content type do not fit a frame of ${FRAME_BYTES_MAX}.`,
-    { hint: 'Split it into smaller messages.' },
-  );
+function sessionClosed(): SealwireError {
+  return new SealwireError('session-closed', 'The session is closed.');
 }

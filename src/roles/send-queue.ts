@@ -45,14 +45,14 @@ export class SendQueue {
     return this.#items.length;
   }
 
-  /** True while writers have to wait for {@link room}. */
-  get isFull(): boolean {
+  /** True where the next one would have to wait. */
+  get full(): boolean {
     return this.#items.length >= this.#messagesMax;
   }
 
   /** Resolves when there is room for one more. */
   async room(): Promise<void> {
-    while (this.isFull) {
+    while (this.full) {
       this.#room ??= Promise.withResolvers();
       await this.#room.promise;
     }

@@ -125,7 +125,12 @@ export class Session implements AsyncDisposable {
     this.#messages.unbound();
     const late = new SealwireError('timeout', `The peer did not confirm the end within ${tuning.closeTimeoutMs} ms.`);
     const cancel = clock.after(tuning.closeTimeoutMs, () => this.#stop(late));
-    await Promise.race([this.#endInOrder(), this.over]);
+    try {
+      await Promise.race([this.#endInOrder(), this.over]);
+    } catch (cause) {
+      this.#stop(toSealwireError(cause));
+      await this.over;
+    }
     cancel();
     if (this.#failure) throw this.#failure;
     this.#stop();
@@ -157,6 +162,8 @@ export class Session implements AsyncDisposable {
       this.#stop();
       return;
     }
+    // Nobody is held back any more, and whoever sends or closes is to learn at once that the session is over.
+    this.#messages.unbound();
     await this.#incoming.giveUp();
     const what = this.#incoming.ended ? 'confirmed what was sent' : 'signed its end';
     this.#stop(failure ?? new SealwireError('stream-cut', `The connection ended before the peer ${what}.`));

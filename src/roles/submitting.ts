@@ -4,6 +4,7 @@ import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { HeadClaim } from '../core/frame/label.ts';
 import type { ValidIdentity } from '../core/identity/path.ts';
 import { KIND } from '../core/kinds.ts';
+import { CONSISTENCY_TYPE, encodeConsistencyQuestion, type SizePair } from '../core/ledger/consistency.ts';
 import { TreeHasher } from '../core/ledger/merkle.ts';
 import { checkReceipt, type ReceiptCheck } from '../core/ledger/receipt.ts';
 import {
@@ -15,6 +16,7 @@ import {
 } from '../core/ledger/submission.ts';
 import { TUNING } from '../core/limits.ts';
 import type { Clock, VerifierFactory } from '../core/ports.ts';
+import { HeadKeeping } from './head-keeping.ts';
 import type { LabelSink } from './label-sink.ts';
 import type { Session } from './session.ts';
 
@@ -57,7 +59,7 @@ export class Submitting implements LabelSink {
   readonly #pending = new Map<string, Pending>();
   readonly #goodHeaders = new Set<string>();
   #session: Session | undefined;
-  #head: HeadClaim | null = null;
+  readonly #heads: HeadKeeping;
   #running: Promise<void> | undefined;
   #closed = false;
   #wake: () => void = () => {};
@@ -66,10 +68,11 @@ export class Submitting implements LabelSink {
   constructor(options: SubmittingOptions) {
     this.#options = options;
     this.#hasher = new TreeHasher(options.crypto);
+    this.#heads = new HeadKeeping(this.#hasher);
   }
 
   get head(): HeadClaim | null {
-    return this.#head;
+    return this.#heads.head;
   }
 
   /** Opens the first session; rejects where there is no reaching the notary. Afterwards it reconnects by itself. */
@@ -133,6 +136,7 @@ export class Submitting implements LabelSink {
       if (!next) return;
       session = next;
       this.#session = next;
+      this.#ask(next, this.#heads.restart());
       for (const pending of this.#pending.values()) this.#hand(next, pending);
     }
   }
@@ -140,7 +144,9 @@ export class Submitting implements LabelSink {
   async #serve(session: Session): Promise<void> {
     try {
       for await (const { kind, contentType, payload } of session) {
-        if (kind === KIND.ledgerReceipt && contentType === ANSWER_TYPE) await this.#take(payload, session.peer);
+        if (kind !== KIND.ledgerReceipt) continue;
+        if (contentType === ANSWER_TYPE) await this.#take(payload, session);
+        if (contentType === CONSISTENCY_TYPE) this.#takeProof(payload, session);
       }
     } catch (error) {
       this.#tell(error);
@@ -149,14 +155,15 @@ export class Submitting implements LabelSink {
 
   async #reconnect(): Promise<Session | null> {
     for (let delayMs = RETRY_MIN_MS; !this.#closed; delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)) {
+      // Before the first try too: a notary that lets in and hangs up is not to be asked without a pause.
+      await this.#pause(delayMs);
+      if (this.#closed) break;
       try {
         const session = await this.#options.open();
         if (!this.#closed) return session;
-        // Nobody else knows of it.
-        await session.close().catch((error: unknown) => this.#tell(error));
+        await session.close();
       } catch (error) {
         this.#tell(error);
-        await this.#pause(delayMs);
       }
     }
     return null;
@@ -177,7 +184,19 @@ export class Submitting implements LabelSink {
     session.send(label, { contentType: SUBMISSION_TYPE }).catch(() => {});
   }
 
-  async #take(payload: Uint8Array, notary: ValidIdentity): Promise<void> {
+  #ask(session: Session, sizes: SizePair | null): void {
+    if (sizes) session.send(encodeConsistencyQuestion(sizes), { contentType: CONSISTENCY_TYPE }).catch(() => {});
+  }
+
+  #takeProof(payload: Uint8Array, session: Session): void {
+    try {
+      this.#ask(session, this.#heads.answer(payload));
+    } catch (error) {
+      this.#tell(error);
+    }
+  }
+
+  async #take(payload: Uint8Array, session: Session): Promise<void> {
     try {
       const answer = decodeAnswer(payload);
       const key = bytesToHex(answer.leafHash);
@@ -189,24 +208,24 @@ export class Submitting implements LabelSink {
         );
         return;
       }
-      const check = await this.#check(answer.receipt, pending.label, notary);
+      const check = await this.#check(answer.receipt, pending.label, session.peer);
       const logged = { index: check.leafIndex, receipt: answer.receipt };
-      if (!(await this.#keep(key, pending.label, logged))) return;
-      if (!this.#head || check.head.treeSize > this.#head.treeSize) this.#head = check.head;
+      await this.#keep(key, pending.label, logged);
       this.#settle(key)?.done.resolve(logged);
+      this.#ask(session, this.#heads.offer(check.head));
     } catch (error) {
       this.#tell(error);
     }
   }
 
-  /** A receipt that cannot be kept is no receipt: whoever waits for it is told at once, and why. */
-  async #keep(key: string, label: Uint8Array, logged: LoggedLabel): Promise<boolean> {
+  /** A receipt that cannot be kept is no receipt: whoever waits for it is told at once. */
+  async #keep(key: string, label: Uint8Array, logged: LoggedLabel): Promise<void> {
     try {
       await this.#options.receipts.keep(label, logged);
-      return true;
-    } catch (error) {
-      this.#settle(key)?.done.reject(error);
-      return false;
+    } catch (cause) {
+      const sentence = 'The notary logged a label, but its receipt cannot be kept here.';
+      this.#settle(key)?.done.reject(new SealwireError('not-logged', sentence, { cause }));
+      throw cause;
     }
   }
 

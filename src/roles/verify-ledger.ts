@@ -6,7 +6,7 @@ import type { BlockWalk } from '../core/ledger/block-walk.ts';
 import type { LedgerHead, LedgerReader } from '../core/ledger/store.ts';
 import { LedgerWalk, type VerifyOptions } from '../core/ledger/verify.ts';
 import type { VerifyReport } from '../core/ledger/verify-report.ts';
-import type { Verifier, VerifierFactory } from '../core/ports.ts';
+import type { Eventually, Verifier, VerifierFactory } from '../core/ports.ts';
 
 const BLOCKS_AT_ONCE = 256;
 const ENTRIES_AT_ONCE = 1024;
@@ -16,8 +16,8 @@ export interface VerifyLedgerOptions extends VerifyOptions {
   readonly reader: LedgerReader;
   readonly crypto: Crypto;
   readonly verifierOf: VerifierFactory;
-  /** Told now and then how many of how many entries are done. */
-  readonly onProgress?: (done: number, all: number) => void;
+  /** Told after each block how many of how many entries are done; waited for, so that others may get their turn. */
+  readonly onProgress?: (done: number, all: number) => Eventually<void>;
   /** Asked before each block; true ends the verification early, with null. */
   readonly isCancelled?: () => boolean;
 }
@@ -62,7 +62,7 @@ async function walkBlocks(walk: LedgerWalk, options: VerifyLedgerOptions, head: 
       if (isCancelled?.()) return false;
       const open = walk.block(block);
       if (!open || !(await walkEntries(walk, open, reader, judge))) break;
-      onProgress?.(open.nextIndex - walk.start.index, (head?.treeSize ?? 0) - walk.start.index);
+      await onProgress?.(open.nextIndex - walk.start.index, (head?.treeSize ?? 0) - walk.start.index);
     }
   }
   return true;

@@ -12,7 +12,7 @@ import { decodeAnswer, SUBMISSION_TYPE } from '../../src/core/ledger/submission.
 import { dialTcp } from '../../src/node/tcp.ts';
 import { roguePeer } from '../support/attacker.ts';
 import { annotated, flipped, malleated, relabelled, resigned } from '../support/forged-frame.ts';
-import { readLabels } from '../support/ledger-entries.ts';
+import { readLedger } from '../support/ledger-entries.ts';
 import { hear, hearAll, say } from '../support/messages.ts';
 import { Recording } from '../support/recorded.ts';
 import { type Conversation, converse } from '../support/stage.ts';
@@ -57,7 +57,7 @@ async function forge(
 async function loggedSeqs({ sensor, operator, stage }: Conversation): Promise<number[]> {
   await sensor.peer.close();
   await operator.peer.close();
-  const labels = (await readLabels(stage.ledgerFile)).by(sensor.member.identity.id);
+  const labels = (await readLedger(stage)).by(sensor.member.identity.id);
   return labels.filter(({ kind }) => kind !== KIND.deliveryReceipt).map(({ seq }) => seq);
 }
 

@@ -10,7 +10,7 @@ import { openHome, readTrust, writeTrust } from '../../src/node/home.ts';
 import { dialTcp } from '../../src/node/tcp.ts';
 import type { OwnIdentity } from '../../src/roles/handshaking.ts';
 import { drain, HANDSHAKE_CODES, refusalOf, roguePeer, trap } from '../support/attacker.ts';
-import { readLabels } from '../support/ledger-entries.ts';
+import { readLedger } from '../support/ledger-entries.ts';
 import { hear, hearAll, say, sayAll } from '../support/messages.ts';
 import { Recording } from '../support/recorded.ts';
 import { type Approach, approach, converse, type Member, meet } from '../support/stage.ts';
@@ -104,7 +104,7 @@ test('N12: frames that a victim signed for mallory are worth nothing in any othe
   assert.deepEqual(await hearAll(own.far), ['from mallory']);
   for (const { peer } of [sensor, mallory, operator]) await peer.close();
   // In the ledger the frame stands once, with whom it was meant for.
-  const labels = (await readLabels(stage.ledgerFile)).by(sensor.member.identity.id);
+  const labels = (await readLedger(stage)).by(sensor.member.identity.id);
   const messages = labels.filter(({ kind }) => kind === KIND.message);
   assert.equal(messages.length, 2);
   assert.notEqual(messages[0]?.topic, messages[1]?.topic);

@@ -11,7 +11,7 @@ import { nodeCrypto, nodeSigner } from '../../src/node/crypto.ts';
 import { generateKey } from '../../src/node/key-files.ts';
 import type { Session } from '../../src/roles/session.ts';
 import { refusalOf } from '../support/attacker.ts';
-import { readLabels } from '../support/ledger-entries.ts';
+import { readLedger } from '../support/ledger-entries.ts';
 import { hear, hearAll, numbered, say, sayAll, textOf } from '../support/messages.ts';
 import { Recording } from '../support/recorded.ts';
 import { type Approach, converse } from '../support/stage.ts';
@@ -103,7 +103,7 @@ test('N7: dropped messages are reported to the reader, never confirmed, and stan
   await sensor.peer.close();
   await operator.peer.close();
   // The ledger: all of them were logged, these have no delivery receipt.
-  const labels = await readLabels(stage.ledgerFile);
+  const labels = await readLedger(stage);
   const { id } = sensor.member.identity;
   const logged = labels.by(id).filter(({ kind }) => kind === KIND.message);
   assert.deepEqual(
@@ -179,7 +179,7 @@ async function nextSessionEndsCleanly({ again }: Approach): Promise<void> {
 async function loggedEnds({ sensor, operator, stage }: Approach): Promise<boolean[]> {
   await sensor.peer.close();
   await operator.peer.close();
-  const labels = await readLabels(stage.ledgerFile);
+  const labels = await readLedger(stage);
   const { id } = sensor.member.identity;
   const ends = labels.by(id).filter(({ kind }) => kind === KIND.end);
   return ends.map((end) => labels.isConfirmed(end));

@@ -5,7 +5,7 @@ import { decodeEnvelope, encodeEnvelope } from '../../src/core/handshake/envelop
 import { decodeMessage1 } from '../../src/core/handshake/message-1.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { drain, HANDSHAKE_CODES, refusalOf, throwAt, trap } from '../support/attacker.ts';
-import { readLabels } from '../support/ledger-entries.ts';
+import { readLedger } from '../support/ledger-entries.ts';
 import { hear, hearAll, numbered, say, sayAll } from '../support/messages.ts';
 import { Recording } from '../support/recorded.ts';
 import { type Approach, approach, converse, type Meeting, meet, Stage } from '../support/stage.ts';
@@ -32,11 +32,34 @@ test('N3: what the middle replays in the same session is refused, delivered once
   assert.deepEqual(await hearAll(far), []);
   await sensor.peer.close();
   await operator.peer.close();
-  const labels = (await readLabels(stage.ledgerFile)).by(sensor.member.identity.id);
+  const labels = (await readLedger(stage)).by(sensor.member.identity.id);
   assert.deepEqual(
     labels.filter(({ kind }) => kind === KIND.message).map(({ seq }) => seq),
     [0, 1, 2, 3, 4, 5],
   );
+});
+
+test('N3: labels that are replayed on the way to the notary are logged once', async () => {
+  await using stage = await Stage.open({ notary: true });
+  const twice = new Recording((unit) => (labelIn(unit) ? [unit, unit] : [unit]));
+  const middle = stage.keep(await Middle.start(stage.notary.address, twice.meddle));
+  const operator = await stage.enter('operator');
+  const listening = await operator.peer.listen('tcp://127.0.0.1:0');
+  const sensor = await stage.enter('sensor', {}, middle.address);
+  const { near, far } = await meet(sensor, listening, { expect: 'operator' });
+  for (const text of numbered(3)) await say(near, text, 'logged');
+  for (const frame of twice.frames('out', KIND.message)) await middle.inject(frame, 'out', 0);
+  await say(near, 'message 3', 'logged');
+  await Promise.all([near.close(), far.close()]);
+  assert.deepEqual(await hearAll(far), numbered(4));
+  await sensor.peer.close();
+  await operator.peer.close();
+  const labels = (await readLedger(stage)).by(sensor.member.identity.id);
+  assert.deepEqual(
+    labels.filter(({ kind }) => kind !== KIND.deliveryReceipt).map(({ seq }) => seq),
+    [0, 1, 2, 3, 4],
+  );
+  assert.deepEqual(sensor.events.codes('not-logged'), []);
 });
 
 /** Sends a few messages and ends in order: something to record. */
@@ -82,7 +105,7 @@ test('N5: frames recorded before both peers restarted are refused after it, and 
   await chat(await talk.again());
   await talk.sensor.peer.close();
   await talk.operator.peer.close();
-  const before = await readLabels(stage.ledgerFile);
+  const before = await readLedger(stage);
 
   const operator = await stage.enter('operator');
   const listening = await operator.peer.listen('tcp://127.0.0.1:0');
@@ -92,7 +115,7 @@ test('N5: frames recorded before both peers restarted are refused after it, and 
   await replayInto({ ...talk, sensor, operator, listening, middle, again }, recording, 0);
   await sensor.peer.close();
   await operator.peer.close();
-  const after = await readLabels(stage.ledgerFile);
+  const after = await readLedger(stage);
   assert.deepEqual(after.all.slice(0, before.all.length), before.all);
   // Of the new session: a message and two ends, and their receipts.
   const added = after.all.slice(before.all.length).filter(({ kind }) => kind !== KIND.deliveryReceipt);
@@ -155,7 +178,7 @@ test('N5: what was recorded on the way to the notary adds nothing to the ledger 
   await say(near, 'logged as ever', 'logged');
   await second.peer.close();
   await operator.peer.close();
-  const labels = (await readLabels(stage.ledgerFile)).by(second.member.identity.id);
+  const labels = (await readLedger(stage)).by(second.member.identity.id);
   const kinds = labels.map(({ kind }) => kind).filter((kind) => kind !== KIND.deliveryReceipt);
   const { message, end } = KIND;
   assert.deepEqual(kinds, [message, message, message, end, message, end]);

@@ -1,20 +1,20 @@
 import type { CborValue } from '../../src/core/cbor.ts';
 import { encodeMac0, encodeSign1 } from '../../src/core/cose.ts';
 import { joinFrame, readFrame } from '../../src/core/frame/frame.ts';
-import { encodeLabel, encodeLabelHeader, isOpenKind, type LabelHeader } from '../../src/core/frame/label.ts';
+import { draftLabel, encodeLabelHeader, isOpenKind, type LabelHeader } from '../../src/core/frame/label.ts';
 
 /** `frame` with other words in its label's header, and the HMAC and signature as they were. */
 export function relabelled(frame: Uint8Array, changes: Partial<LabelHeader>): Uint8Array {
   const { label, body } = readFrame(frame);
   const header = encodeLabelHeader({ ...label, ...changes });
-  const altered = encodeLabel(header, { payload: label.content, tag: label.mac }, label.signature);
+  const altered = draftLabel(header, { payload: label.content, tag: label.mac }).finish(label.signature);
   return joinFrame(altered, isOpenKind(label.kind) ? null : body);
 }
 
 /** `frame` with another signature on its label. */
 export function resigned(frame: Uint8Array, signature: Uint8Array): Uint8Array {
   const { label, body } = readFrame(frame);
-  const altered = encodeLabel(label.protectedBytes, { payload: label.content, tag: label.mac }, signature);
+  const altered = draftLabel(label.protectedBytes, { payload: label.content, tag: label.mac }).finish(signature);
   return joinFrame(altered, isOpenKind(label.kind) ? null : body);
 }
 

@@ -1,8 +1,12 @@
+import assert from 'node:assert/strict';
 import { equalBytes } from '../../src/core/bytes.ts';
 import type { Label } from '../../src/core/frame/label.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { decodeEntry, receiptInLabel } from '../../src/core/ledger/entry.ts';
+import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
 import { openLedgerReader } from '../../src/node/sqlite-ledger.ts';
+import { verifyLedger } from '../../src/roles/verify-ledger.ts';
+import type { Stage } from './stage.ts';
 
 const ENTRIES_MAX = 100_000;
 
@@ -37,9 +41,24 @@ export class LedgerLabels {
   }
 }
 
-/** Reads every label of a ledger, as it is on disk now. */
-export async function readLabels(ledgerFile: string): Promise<LedgerLabels> {
-  await using reader = openLedgerReader(ledgerFile);
+/**
+ * Verifies a stage's ledger in full, as it is on disk now, and gives its labels; throws where it does not hold, or
+ * lacks something that was sealed.
+ */
+export async function readLedger(stage: Stage): Promise<LedgerLabels> {
+  await using reader = openLedgerReader(stage.ledgerFile);
+  const report = await verifyLedger({
+    reader,
+    crypto: nodeCrypto,
+    verifierOf: nodeVerifier,
+    mode: 'full',
+    pin: stage.member('notary').identity.id,
+    checkpoint: null,
+  });
+  assert.equal(report?.broken ?? null, null);
+  assert.equal(report?.verdict, 'valid');
+  // Whatever was done on the wire, everything that was sealed is logged, once, and receipts are about what is logged.
+  for (const [what, { total }] of Object.entries(report?.findings ?? {})) assert.equal(total, 0, what);
   const labels: Label[] = [];
   for (const { bytes } of await reader.entries(0, ENTRIES_MAX)) {
     const entry = decodeEntry(bytes);

@@ -6,7 +6,6 @@ import { encodeRatchetEnd } from '../../src/core/frame/end.ts';
 import {
   decodeLabel,
   draftLabel,
-  encodeLabel,
   encodeLabelHeader,
   type HeadClaim,
   isOpenKind,
@@ -147,7 +146,7 @@ export function withOtherMac(label: Uint8Array): Uint8Array {
   const { protectedBytes, content, mac, signature } = decodeLabel(label);
   const tag = mac.slice();
   tag[0] = (tag[0] ?? 0) ^ 1;
-  return encodeLabel(protectedBytes, { payload: content, tag }, signature);
+  return draftLabel(protectedBytes, { payload: content, tag }).finish(signature);
 }
 
 /** What a test's notary is made of; the store is in memory unless given. */

@@ -83,9 +83,9 @@ export class Stage implements AsyncDisposable {
     return join(this.member('notary').home, 'ledger.db');
   }
 
-  /** Starts the notary over the ledger that there is; `address` to come back at the same one. */
-  async startNotary(address = 'tcp://127.0.0.1:0'): Promise<RunningNotary> {
-    this.#notary = await runNotary({ home: this.member('notary').home, address });
+  /** Starts the notary over the ledger that there is, at an address of its own each time. */
+  async startNotary(): Promise<RunningNotary> {
+    this.#notary = await runNotary({ home: this.member('notary').home, address: 'tcp://127.0.0.1:0' });
     return this.#notary;
   }
 

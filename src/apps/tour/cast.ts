@@ -7,7 +7,7 @@ import { createHome, loadIdentity, openHome, writeTrust } from '../../node/home.
 import { generateKey } from '../../node/key-files.ts';
 
 /** Who plays in the tour. */
-export const ROLES = ['notary', 'sensor', 'operator'] as const;
+const ROLES = ['notary', 'sensor', 'operator'] as const;
 
 /** One of {@link ROLES}. */
 export type Role = (typeof ROLES)[number];

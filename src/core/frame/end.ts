@@ -1,6 +1,8 @@
 import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import { SealwireError } from '../errors.ts';
-import { SKIP_MAX } from '../limits.ts';
+
+/** Voids that one closing frame names at most: what its label has room for. */
+export const VOIDS_MAX = 256;
 
 /** A sender's signed word that its ratchet is over: nothing but delivery receipts follows. */
 export interface RatchetEnd {
@@ -24,7 +26,7 @@ export function decodeRatchetEnd(content: Uint8Array, seq: number): RatchetEnd {
   const [finalSeq, messages, voids] = fields as CborValue[];
   if (finalSeq !== seq) throw malformed('it names another seq than its own as the last');
   if (typeof messages !== 'number' || messages < 0) throw malformed('its count is not a whole number');
-  if (!Array.isArray(voids) || voids.length > SKIP_MAX) throw malformed('its voids are not a short list');
+  if (!Array.isArray(voids) || voids.length > VOIDS_MAX) throw malformed('its voids are not a short list');
   const list: number[] = [];
   for (const at of voids as CborValue[]) {
     if (typeof at !== 'number' || at <= (list.at(-1) ?? -1) || at >= seq)

@@ -7,15 +7,7 @@ import { type CborValue, decodeCbor, encodeCbor, type Tagged } from '../cbor.ts'
 import { isSealwireError } from '../errors.ts';
 import { KIND } from '../kinds.ts';
 import { LABEL_BYTES_MAX } from '../limits.ts';
-import {
-  decodeLabel,
-  draftLabel,
-  encodeLabel,
-  encodeLabelHeader,
-  isOpenKind,
-  type Label,
-  type LabelHeader,
-} from './label.ts';
+import { decodeLabel, draftLabel, encodeLabelHeader, isOpenKind, type Label, type LabelHeader } from './label.ts';
 
 const seed = 20260701;
 const mac0 = { payload: new Uint8Array(32).fill(5), tag: new Uint8Array(32).fill(6) };
@@ -24,7 +16,7 @@ const mac0 = { payload: new Uint8Array(32).fill(5), tag: new Uint8Array(32).fill
 const SIGNATURE = signAs(SENDER, utf8ToBytes('anything'));
 
 function labelOf(header: LabelHeader): Uint8Array {
-  return encodeLabel(encodeLabelHeader(header), mac0, SIGNATURE);
+  return draftLabel(encodeLabelHeader(header), mac0).finish(SIGNATURE);
 }
 
 function headerOf({
@@ -304,7 +296,7 @@ test('any altered label is refused, or is the one encoding of what was read', ()
         return;
       }
       const protectedBytes = encodeLabelHeader(headerOf(label));
-      const again = encodeLabel(protectedBytes, { payload: label.content, tag: label.mac }, label.signature);
+      const again = draftLabel(protectedBytes, { payload: label.content, tag: label.mac }).finish(label.signature);
       assert.deepEqual(again, altered);
       assert.deepEqual(encodeCbor(decodeCbor(altered)), altered);
     }),

@@ -133,11 +133,6 @@ export function draftLabel(protectedBytes: Uint8Array, mac0: Mac0): LabelDraft {
   };
 }
 
-/** A label of which every part is there. */
-export function encodeLabel(protectedBytes: Uint8Array, mac0: Mac0, signature: Uint8Array): Uint8Array {
-  return draftLabel(protectedBytes, mac0).finish(signature);
-}
-
 /**
  * Decodes a label strictly; throws `malformed`, `too-large`, `unsupported` or `signature-invalid` (high s). Neither
  * signature nor HMAC is checked.

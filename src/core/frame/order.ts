@@ -36,12 +36,6 @@ export class StreamOrder<T> {
     return this.#held.size > 0;
   }
 
-  /** Of the messages that are held, the one that came first: since then something is missing. */
-  get oldestHeld(): T | undefined {
-    const [oldest] = this.#held.values();
-    return oldest;
-  }
-
   /** The n that is to come next. */
   get next(): number {
     return this.#next;

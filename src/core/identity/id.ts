@@ -3,7 +3,7 @@ import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 
 /** Length of an identity's id: SHA-256. */
-export const ID_BYTES = 32;
+const ID_BYTES = 32;
 /** Length of an uncompressed P-256 point: 04 ‖ x ‖ y (SEC 1, section 2.3.3). */
 export const POINT_BYTES = 65;
 /** What stands before the point in the SubjectPublicKeyInfo of every P-256 key (RFC 5480, section 2), 26 bytes. */

@@ -10,7 +10,7 @@ export const CHAIN_CERTIFICATES_MAX = 4;
 /** How far two clocks may differ before a certificate's dates are held against it. */
 export const DATE_TOLERANCE_MS: number = 5 * 60_000;
 /** No clock is right that says an earlier time than this: version 1 did not exist. */
-export const CLOCK_EARLIEST_MS: number = Date.UTC(2026, 0, 1);
+const CLOCK_EARLIEST_MS: number = Date.UTC(2026, 0, 1);
 
 /** An identity trusted by its id (32 bytes), under the name that whoever pinned it gave it. */
 export interface Pin {

@@ -1,5 +1,5 @@
 import { type CborMap, type CborValue, encodeCbor } from '../cbor.ts';
-import { COSE, decodeProtected, decodeSign1, encodeSign1, sign1ToBeSigned } from '../cose.ts';
+import { COSE, decodeProtected, encodeSign1, sign1ToBeSigned } from '../cose.ts';
 import { isLowS } from '../crypto/es256.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
@@ -125,20 +125,6 @@ export function blockLink(crypto: Pick<Crypto, 'sha256'>, block: Pick<Block, 'pr
 /** A signed header as it travels: COSE_Sign1 with the root detached. */
 export function encodeSignedHeader(protectedBytes: Uint8Array, signature: Uint8Array): Uint8Array {
   return encodeSign1({ protectedBytes, unprotected: new Map(), payload: null, signature });
-}
-
-/** A signed header as it was read: not believed before its signature is checked with the root that one knows. */
-export interface SignedHeader {
-  readonly header: BlockHeader;
-  readonly protectedBytes: Uint8Array;
-  readonly signature: Uint8Array;
-}
-
-/** Reads a signed header; throws `malformed`, or `signature-invalid` for a signature of another form. */
-export function decodeSignedHeader(bytes: Uint8Array): SignedHeader {
-  const { protectedBytes, unprotected, payload, signature } = decodeSign1(bytes);
-  if (unprotected.size !== 0 || payload !== null) throw malformed('its root is not detached');
-  return { header: decodeBlockHeader(protectedBytes), protectedBytes, signature: checkSignatureForm(signature) };
 }
 
 /** The signature itself; throws `signature-invalid` unless it is 64 bytes with low s. */

@@ -1,0 +1,189 @@
+import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { decodeLabel } from '../src/core/frame/label.ts';
+import { subjectPublicKeyInfo } from '../src/core/identity/id.ts';
+import type { VerifyMode } from '../src/core/ledger/verify-report.ts';
+import { systemClock } from '../src/node/clock.ts';
+import { nodeCrypto, nodeVerifier } from '../src/node/crypto.ts';
+import { openLedgerReader } from '../src/node/sqlite-ledger.ts';
+import { openNotary } from '../src/roles/notary.ts';
+import { verifyLedger } from '../src/roles/verify-ledger.ts';
+import { BareInserts, BLOCK_ENTRIES, Filler, makeLabels, makeParty, OwnLedger, type Party } from './ledger-parts.ts';
+import { type Comparison, compareRates } from './measure.ts';
+import type { Bench, BenchOptions, Row } from './row.ts';
+
+/** Rounds of so many blocks at the end of each size, and one more to warm up: 10,000 entries. */
+const APPEND = { rounds: 4, runs: 2 } as const;
+const READ_AT_ONCE = 1024;
+const SIZES: readonly (readonly [entries: number, name: string])[] = [
+  [10_000, '10k'],
+  [100_000, '100k'],
+  [1_000_000, '1m'],
+];
+
+const AGAINST = {
+  append:
+    'bare inserts of the same rows into the same tables with the same two commits a block of 1,000; ' +
+    'copies of real labels with other signature bytes, the last 10,000 of that size',
+  fast: 'bare read of the same rows and two SHA-256 an entry; copies of real labels with other signature bytes',
+  full: 'bare read of the same rows, two SHA-256 and one P-256 verification an entry; real labels, 100k only with --large',
+} as const;
+
+interface Measured extends Comparison {
+  readonly size: string;
+}
+
+/** The rows of every size, and once more the largest under the plain name. */
+function rowsOf(name: string, against: string, measured: readonly Measured[]): Row[] {
+  const row = (rowName: string, { oursPerSecond, ratio }: Measured): Row => {
+    return { name: rowName, value: oursPerSecond, unit: 'entries/s', ratio, against };
+  };
+  const largest = measured.at(-1);
+  return [...(largest ? [row(name, largest)] : []), ...measured.map((found) => row(`${name}-${found.size}`, found))];
+}
+
+function scaled(comparison: Comparison, entries: number, size: string): Measured {
+  const { oursPerSecond, barePerSecond, ratio } = comparison;
+  return { oursPerSecond: oursPerSecond * entries, barePerSecond: barePerSecond * entries, ratio, size };
+}
+
+async function measureAppend(own: OwnLedger, bare: BareInserts, filler: Filler, entries: number): Promise<Comparison> {
+  const timedBlocks = (APPEND.rounds + 1) * APPEND.runs;
+  while (own.size + timedBlocks * BLOCK_ENTRIES < entries) {
+    const block = filler.block();
+    await own.append(block);
+    bare.append(block);
+  }
+  const blocks = Array.from({ length: timedBlocks }, () => filler.block());
+  const [ours, theirs] = [blocks.values(), blocks.values()];
+  return compareRates(
+    () => own.append(ours.next().value ?? []),
+    () => bare.append(theirs.next().value ?? []),
+    APPEND,
+  );
+}
+
+async function verifyOurs(path: string, mode: VerifyMode): Promise<void> {
+  await using reader = openLedgerReader(path);
+  const options = { reader, crypto: nodeCrypto, verifierOf: nodeVerifier, mode, pin: null, checkpoint: null };
+  const report = await verifyLedger(options);
+  if (report?.verdict !== 'valid') throw new Error('the bench made a ledger that does not verify');
+}
+
+/** Reads all rows and hashes them: a leaf with its prefix, a node of two hashes. */
+function verifyBare(path: string, eachEntry: (index: number) => void = () => {}): void {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const read = db.prepare('SELECT idx, leaf, bytes FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx');
+  read.setReturnArrays(true);
+  const node = new Uint8Array(65);
+  const leaf = new Uint8Array(4096);
+  for (let index = 0; ; ) {
+    const rows = read.all(index, index + READ_AT_ONCE) as unknown as [number, Uint8Array, Uint8Array][];
+    if (rows.length === 0) break;
+    for (const [, , bytes] of rows) {
+      leaf.set(bytes, 1);
+      hash('sha256', leaf.subarray(0, bytes.length + 1), 'buffer');
+      hash('sha256', node, 'buffer');
+      eachEntry(index++);
+    }
+  }
+  db.close();
+}
+
+async function measureFast(path: string, entries: number): Promise<Comparison> {
+  const rounds = entries > 100_000 ? 2 : 5;
+  return compareRates(
+    () => verifyOurs(path, 'fast'),
+    () => verifyBare(path),
+    { rounds, runs: 1 },
+  );
+}
+
+interface ToVerify {
+  readonly toBeVerified: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+async function measureFull(directory: string, notary: Party, member: Party, entries: number): Promise<Comparison> {
+  const path = join(directory, `full-${entries}.db`);
+  const labels = await makeLabels(member, entries);
+  await using own = await OwnLedger.begin(path, notary, member);
+  await using logging = await openNotary({
+    store: own.store,
+    crypto: nodeCrypto,
+    clock: systemClock,
+    signer: notary.signer,
+    // What it logs was signed a moment ago.
+    verifierOf: () => ({ verify: () => true }),
+    certificates: notary.certificates,
+    origin: 'bench',
+    blockEntriesMax: BLOCK_ENTRIES,
+    queueEntriesMax: entries,
+  });
+  await logging.admit(member.certificates);
+  await logging.submitMany(labels);
+  const key = createPublicKey({
+    key: Buffer.from(subjectPublicKeyInfo(member.signer.publicKey)),
+    format: 'der',
+    type: 'spki',
+  });
+  const checks: ToVerify[] = labels.map(decodeLabel);
+  return compareRates(
+    () => verifyOurs(path, 'full'),
+    () => verifyBare(path, (index) => verifySignature(key, checks[index % checks.length])),
+    { rounds: 1, runs: 1 },
+  );
+}
+
+function verifySignature(key: KeyObject, check: ToVerify | undefined): void {
+  if (check) verify('sha256', check.toBeVerified, { key, dsaEncoding: 'ieee-p1363' }, check.signature);
+}
+
+/** Until the code is compiled for good. */
+async function warmUp(directory: string, notary: Party, member: Party, sample: readonly Uint8Array[]): Promise<void> {
+  const path = join(directory, 'warm-up.db');
+  await using own = await OwnLedger.begin(path, notary, member);
+  using bare = await BareInserts.begin(join(directory, 'warm-up-bare.db'));
+  await measureAppend(own, bare, new Filler(sample), 20_000);
+}
+
+async function run({ large }: BenchOptions): Promise<Row[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'sealwire-bench-'));
+  try {
+    const [notary, member] = [await makeParty('notary'), await makeParty('member')];
+    const sample = await makeLabels(member, BLOCK_ENTRIES);
+    await warmUp(directory, notary, member, sample);
+    const path = join(directory, 'own.db');
+    await using own = await OwnLedger.begin(path, notary, member);
+    using bare = await BareInserts.begin(join(directory, 'bare.db'));
+    const filler = new Filler(sample);
+    const [append, fast, full]: Measured[][] = [[], [], []];
+    for (const [entries, size] of SIZES) {
+      if (entries > 100_000 && !large) continue;
+      append?.push(scaled(await measureAppend(own, bare, filler, entries), BLOCK_ENTRIES, size));
+      fast?.push(scaled(await measureFast(path, own.size), own.size, size));
+      if (entries === 10_000 || (large && entries === 100_000)) {
+        full?.push(scaled(await measureFull(directory, notary, member, entries), entries, size));
+      }
+    }
+    return [
+      ...rowsOf('ledger-append', AGAINST.append, append ?? []),
+      ...rowsOf('ledger-verify-fast', AGAINST.fast, fast ?? []),
+      ...rowsOf('ledger-verify-full', AGAINST.full, full ?? []),
+    ];
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** A notary's ledger on disk as it grows: `NAME-SIZE` at each size, plain `NAME` at the largest. */
+export const bench: Bench = {
+  names: ['ledger-append', 'ledger-verify-fast', 'ledger-verify-full'].flatMap((name) => [
+    name,
+    ...SIZES.map(([, size]) => `${name}-${size}`),
+  ]),
+  run,
+};
