@@ -11,6 +11,8 @@ export interface Context {
   readonly console: AppConsole;
   /** Aborted by Ctrl-C, by SIGTERM and when nobody reads standard output any more: close cleanly and return. */
   readonly signal: AbortSignal;
+  /** Waits for work that leaves nothing to be closed: a signal meanwhile ends the process at once. */
+  interruptible<T>(work: Promise<T>): Promise<T>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -36,6 +38,7 @@ export function processContext(options: () => GlobalOptions): Context {
     },
     console: appConsole,
     signal: abort.signal,
+    interruptible: (work) => interruptible(abort.signal, work),
     env,
   };
 }
@@ -49,6 +52,17 @@ function endOnSignals(abort: AbortController): void {
       if (abort.signal.aborted) process.exit(128 + number);
       abort.abort(name);
     });
+  }
+}
+
+async function interruptible<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const exit = (): never => process.exit(128 + (signal.reason === 'SIGTERM' ? SIGNALS.SIGTERM : SIGNALS.SIGINT));
+  if (signal.aborted) exit();
+  signal.addEventListener('abort', exit);
+  try {
+    return await work;
+  } finally {
+    signal.removeEventListener('abort', exit);
   }
 }
 

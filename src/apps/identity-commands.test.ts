@@ -16,7 +16,8 @@ async function runner(context: TestContext): Promise<Run> {
     const [out, err] = [new PassThrough(), new PassThrough()];
     const program = new Command('sealwire').exitOverride().configureOutput({ writeErr: () => {}, writeOut: () => {} });
     const appConsole = createConsole(out, err, {});
-    registerIdentity(program, { home, json, console: appConsole, signal: new AbortController().signal, env: {} });
+    const { signal } = new AbortController();
+    registerIdentity(program, { home, json, console: appConsole, signal, interruptible: (work) => work, env: {} });
     await program.parseAsync(args, { from: 'user' });
     return { out: String(out.read() ?? ''), err: String(err.read() ?? '') };
   };

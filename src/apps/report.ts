@@ -24,7 +24,7 @@ export const EXIT_HELP = `Exit codes:
   4   network: the peer cannot be reached, went away, or took too long
   5   notary: an entry was not admitted or not logged
   70  internal: a fault in sealwire itself
-  130, 143  ended by a second Ctrl-C or SIGTERM; the first one closes cleanly
+  130, 143  ended by Ctrl-C or SIGTERM before there was a session, or by a second one; the first closes cleanly
 
 Errors go to standard error as a sentence and a hint; with --json as one line
 { "error": { "code", "message", "hint" } }. Standard output carries results only.`;
@@ -84,6 +84,8 @@ export function reportOf(error: unknown): Report {
   if (isSealwireError(error)) return report(error.code, error.message, error.hint);
   if (error instanceof CommanderError) return usageReport(error);
   if (isFileError(error)) return fileReport(error);
+  const output = outputProblem(error);
+  if (output) return report('file-unwritable', `The output cannot be written: ${output}`, 'Send it elsewhere.');
   const message = error instanceof Error ? error.message : String(error);
   return report('internal', `A fault inside sealwire: ${firstLine(message)}`, 'Set SEALWIRE_DEBUG=1 to see where.');
 }
@@ -126,7 +128,12 @@ const FILE_ERRORS: Readonly<Record<string, string>> = {
   EROFS: 'lies on a read-only file system',
   ENOSPC: 'cannot be written, the disk is full',
   ELOOP: 'is a loop of links',
+  ENAMETOOLONG: 'has a name that is too long',
+  ENXIO: 'is not a file that can be opened',
 };
+
+/** What the system says of standard output when it cannot be written; a reader that went away is no error. */
+const OUTPUT_ERRORS: Readonly<Record<string, string>> = { ENOSPC: 'the disk is full', EIO: 'the device failed' };
 
 type FileError = Error & { readonly code: string; readonly path: string };
 
@@ -135,5 +142,11 @@ function isFileError(error: unknown): error is FileError {
 }
 
 function fileReport(error: FileError): Report {
-  return report('file-unreadable', `${error.path} ${FILE_ERRORS[error.code]} (${error.code}).`);
+  const hint = 'Check the path, and what this user may do there.';
+  return report('file-unreadable', `${error.path} ${FILE_ERRORS[error.code]} (${error.code}).`, hint);
+}
+
+function outputProblem(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('syscall' in error) || error.syscall !== 'write') return undefined;
+  return 'code' in error ? OUTPUT_ERRORS[String(error.code)] : undefined;
 }

@@ -9,6 +9,7 @@ import type { Context } from './context.ts';
 import { eventSentence } from './event-sentence.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
+import { EXIT } from './report.ts';
 
 /** The media type of a line of text. */
 const TEXT_TYPE = 'text/plain;charset=utf-8';
@@ -46,6 +47,8 @@ async function open(context: Context, flags: SessionFlags): Promise<SealwirePeer
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(flags.notary === undefined ? {} : { notary: { address: flags.notary, expect: flags.notaryName } }),
     onEvent: (event) => {
+      // Lines go on; a script still learns that the ledger lacks some.
+      if (event.type === 'not-logged') process.exitCode = EXIT.notary;
       const sentence = eventSentence(event);
       if (sentence) context.console.note(printable(sentence));
     },
@@ -53,7 +56,7 @@ async function open(context: Context, flags: SessionFlags): Promise<SealwirePeer
 }
 
 async function listen(context: Context, address: string, flags: SessionFlags): Promise<void> {
-  await using peer = await open(context, flags);
+  await using peer = await context.interruptible(open(context, flags));
   const listening = await peer.listen(address);
   if (context.json) await context.console.json({ event: 'listening', address: listening.address });
   else context.console.note(`${peer.name} listens at ${listening.address}; Ctrl-C ends it.`);
@@ -65,7 +68,9 @@ async function listen(context: Context, address: string, flags: SessionFlags): P
   };
   context.signal.addEventListener('abort', end, { once: true });
   if (context.signal.aborted) end();
-  void sendLines(context, sessions);
+  const send = (payload: Uint8Array): Promise<unknown> =>
+    Promise.all([...sessions].map((session) => sendOrTell(context, session, payload)));
+  sendLines(context, send).catch((error: unknown) => context.console.note(`No more lines are sent: ${reason(error)}`));
   const printing: Promise<void>[] = [];
   for await (const session of listening) {
     sessions.add(session);
@@ -81,14 +86,14 @@ async function connect(
   address: string,
   flags: SessionFlags & { readonly expect: string },
 ): Promise<void> {
-  await using peer = await open(context, flags);
-  const session = await peer.dial(address, { expect: flags.expect });
+  await using peer = await context.interruptible(open(context, flags));
+  const session = await context.interruptible(peer.dial(address, { expect: flags.expect }));
   const end = (): void => void session.close().catch(() => {});
   context.signal.addEventListener('abort', end, { once: true });
   if (context.signal.aborted) end();
   const printing = printMessages(context, session, '');
   if (!context.json) context.console.note(greeting(session));
-  await sendLines(context, new Set([session]));
+  await sendLines(context, (payload) => session.send(payload, { contentType: TEXT_TYPE }), session.over);
   // The end of input ends the session, whatever ends first.
   const closed = session.close();
   await Promise.all([printing, closed]);
@@ -98,19 +103,33 @@ function greeting({ peer, remote }: Session): string {
   return `In session with ${printable(peer.name)} (${formatId(peer.id)}) at ${remote}.`;
 }
 
-/** Sends each line of standard input to all `sessions`, until the input, the signal or the only session ends. */
-async function sendLines({ signal }: Context, sessions: ReadonlySet<Session>): Promise<void> {
+/** Sends each line of standard input, until the input, the signal or what `over` stands for ends. */
+async function sendLines(
+  { signal }: Context,
+  send: (payload: Uint8Array) => Promise<unknown>,
+  over?: Promise<void>,
+): Promise<void> {
   const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
   const stop = (): void => lines.close();
   signal.addEventListener('abort', stop, { once: true });
-  for (const session of sessions) void session.over.then(stop);
+  void over?.then(stop);
   const encoder = new TextEncoder();
-  for await (const line of lines) {
-    const payload = encoder.encode(line);
-    await Promise.all([...sessions].map((session) => session.send(payload, { contentType: TEXT_TYPE })));
-  }
+  for await (const line of lines) await send(encoder.encode(line));
   // An open standard input would keep the process alive.
   process.stdin.destroy();
+}
+
+/** One of many sessions that does not take a line must not end the others. */
+async function sendOrTell({ console }: Context, session: Session, payload: Uint8Array): Promise<void> {
+  try {
+    await session.send(payload, { contentType: TEXT_TYPE });
+  } catch (error) {
+    console.note(printable(`A line was not sent to ${session.peer.name}: ${reason(error)}`));
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Prints one of many sessions to its end; a bad end is told, not thrown, for the others go on. */
@@ -120,8 +139,7 @@ async function printSession(context: Context, session: Session, prefix: string):
     await printMessages(context, session, prefix);
     context.console.note(`${printable(session.peer.name)} ended the session.`);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    context.console.note(printable(`The session with ${session.peer.name} broke: ${why}`));
+    context.console.note(printable(`The session with ${session.peer.name} broke: ${reason(error)}`));
   }
 }
 
@@ -139,5 +157,11 @@ function text({ payload }: ReceivedMessage): string {
 function toJson(session: Session, message: ReceivedMessage): Record<string, unknown> {
   const { n, timeMs, contentType, late } = message;
   const from = { name: session.peer.name, id: formatId(session.peer.id) };
-  return { event: 'message', from, n, time: new Date(timeMs).toISOString(), contentType, late, text: text(message) };
+  return { event: 'message', from, n, time: isoTime(timeMs), contentType, late, text: text(message) };
+}
+
+/** ISO 8601; null for a time that a peer made up, beyond what calendars here hold. */
+function isoTime(timeMs: number): string | null {
+  const date = new Date(timeMs);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }

@@ -13,6 +13,8 @@ const WHY: Record<string, string> = {
   EISDIR: 'it is a directory',
   EACCES: 'this user may not read it',
   EPERM: 'this user may not read it',
+  ELOOP: 'it is a loop of links',
+  ENAMETOOLONG: 'its name is too long',
 };
 
 /** How a file is read. */
@@ -27,7 +29,10 @@ export async function readSmallFile(path: string, options: ReadOptions = {}): Pr
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new SealwireError('malformed', `${path} is not UTF-8 text.`, { cause });
+    throw new SealwireError('malformed', `${path} is not UTF-8 text.`, {
+      hint: 'It may be damaged, or another file than it should be.',
+      cause,
+    });
   }
 }
 
@@ -48,7 +53,10 @@ export async function readSmallFileBytes(path: string, { secret }: ReadOptions =
 
 function unreadable(path: string, cause: unknown): SealwireError {
   const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
-  return new SealwireError('file-unreadable', `${path} cannot be read: ${WHY[code] ?? code}.`, { cause });
+  return new SealwireError('file-unreadable', `${path} cannot be read: ${WHY[code] ?? code}.`, {
+    hint: 'Check the path, and what this user may do there.',
+    cause,
+  });
 }
 
 async function checkUnexposed(file: FileHandle, path: string): Promise<void> {
@@ -66,7 +74,9 @@ async function readBounded(file: FileHandle, path: string): Promise<Uint8Array> 
   for await (const chunk of file.createReadStream({ autoClose: false })) {
     total += chunk.length;
     if (total > SMALL_FILE_BYTES_MAX) {
-      throw new SealwireError('too-large', `${path} is over the bound of ${SMALL_FILE_BYTES_MAX} bytes.`);
+      throw new SealwireError('too-large', `${path} is over the bound of ${SMALL_FILE_BYTES_MAX} bytes.`, {
+        hint: 'Keys, certificates and lists of trust are small: it may be another file than it should be.',
+      });
     }
     chunks.push(chunk);
   }

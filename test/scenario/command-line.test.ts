@@ -103,3 +103,13 @@ test('a reader that goes away ends the command quietly', async () => {
   assert.equal(code, 0);
   assert.equal(stderr, '');
 });
+
+test('output that nobody can keep is told as what it is', { skip: process.platform !== 'linux' }, async () => {
+  const shell = spawn('/bin/sh', ['-c', '"$0" "$@" > /dev/full', process.execPath, SAMPLE, 'greet', 'Ada']);
+  let stderr = '';
+  shell.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [code] = await once(shell, 'close');
+  assert.deepEqual([code, /\[file-unwritable\]/.test(stderr), /disk is full/.test(stderr)], [3, true, true], stderr);
+});

@@ -157,3 +157,12 @@ test('gaps of any size cost no memory of their own, and the oldest are forgotten
   }
   assert.equal(show(order.accept(5, 3)), '');
 });
+
+test('what is remembered of gaps stays bounded, however one is filled', () => {
+  const order = new StreamOrder<number>(10);
+  order.accept(2 ** 50, 0);
+  order.giveUp();
+  for (let n = 1; n < 4000; n += 2) assert.equal(order.accept(n, n).length, 1);
+  assert.deepEqual(order.accept(0, 0), []);
+  assert.equal(order.accept(3998, 3998).length, 1);
+});

@@ -74,7 +74,7 @@ export class StreamOrder<T> {
   #skipTo(last: number): Ordered<T> {
     const gap = { first: this.#next, last };
     this.#gaps.push(gap);
-    if (this.#gaps.length > GAPS_MAX) this.#gaps.shift();
+    this.#forgetOldGaps();
     this.#next = last + 1;
     return { type: 'gap', gap };
   }
@@ -98,6 +98,12 @@ export class StreamOrder<T> {
       { first: n + 1, last: gap.last },
     ].filter(({ first, last }) => first <= last);
     this.#gaps.splice(at, 1, ...rest);
+    // One wide gap can be filled into any number of small ones.
+    this.#forgetOldGaps();
     return true;
+  }
+
+  #forgetOldGaps(): void {
+    if (this.#gaps.length > GAPS_MAX) this.#gaps.splice(0, this.#gaps.length - GAPS_MAX);
   }
 }

@@ -189,5 +189,7 @@ function keyChanged(name: string, known: Uint8Array, shown: Uint8Array): Sealwir
 }
 
 function malformed(why: string): SealwireError {
-  return new SealwireError('malformed', `The list of trust cannot be read: ${why}.`);
+  return new SealwireError('malformed', `The list of trust cannot be read: ${why}.`, {
+    hint: 'Restore trust.json from a copy; nobody is trusted on a guess.',
+  });
 }
