@@ -15,7 +15,7 @@ import { annotated, flipped, malleated, relabelled, resigned } from '../support/
 import { readLedger } from '../support/ledger-entries.ts';
 import { hear, hearAll, say } from '../support/messages.ts';
 import { Recording } from '../support/recorded.ts';
-import { type Conversation, converse } from '../support/stage.ts';
+import { type Conversation, converse, type Stage } from '../support/stage.ts';
 
 /** Holds back the sensor's first message, so that forgeries of it can come before it. */
 function holdingFirst(): { readonly meddle: Meddle; readonly held: Promise<Uint8Array> } {
@@ -54,11 +54,24 @@ async function forge(
 }
 
 /** Messages and ends of the sensor in the ledger, once all is closed. */
-async function loggedSeqs({ sensor, operator, stage }: Conversation): Promise<number[]> {
+async function loggedSeqs({ sensor, operator, stage }: Conversation, conflicts = 0): Promise<number[]> {
   await sensor.peer.close();
   await operator.peer.close();
-  const labels = (await readLedger(stage)).by(sensor.member.identity.id);
+  const labels = (await readLedger(stage, conflicts)).by(sensor.member.identity.id);
   return labels.filter(({ kind }) => kind !== KIND.deliveryReceipt).map(({ seq }) => seq);
+}
+
+/** What the notary answers to labels that mallory hands in, in any order. */
+async function answersTo(labels: readonly Uint8Array[], stage: Stage): Promise<unknown[]> {
+  const mallory = roguePeer(stage.member('mallory').identity, stage.members);
+  const session = await mallory.open(await dialTcp(stage.notary.address), 'notary');
+  for (const label of labels) await session.send(label, { contentType: SUBMISSION_TYPE });
+  const refusals: unknown[] = [];
+  for await (const { payload } of session) {
+    if (refusals.push(decodeAnswer(payload).refusal) === labels.length) break;
+  }
+  await session.close();
+  return refusals;
 }
 
 test('N10: a label with anything else in it than was signed is refused, and the genuine one still comes', async () => {
@@ -133,15 +146,8 @@ test('N10: the notary too refuses a label with anything else in it than was sign
     relabelled(genuine, { senderId: talk.operator.member.identity.id }),
     resigned(genuine, malleated(label.signature)),
   ];
-  const mallory = roguePeer(stage.member('mallory').identity, stage.members);
-  const session = await mallory.open(await dialTcp(stage.notary.address), 'notary');
-  for (const frame of forged)
-    await session.send(frame.subarray(1, frame.length - bodyBytes), { contentType: SUBMISSION_TYPE });
-  const refusals: unknown[] = [];
-  for await (const { payload } of session) {
-    if (refusals.push(decodeAnswer(payload).refusal) === forged.length) break;
-  }
-  await session.close();
+  const labels = forged.map((frame) => frame.subarray(1, frame.length - bodyBytes));
+  const refusals = await answersTo(labels, stage);
   assert.deepEqual(new Set(refusals), new Set(['not-admitted']));
   assert.deepEqual(await loggedSeqs(talk), [0, 1, 2]);
 });
@@ -166,9 +172,13 @@ test('N13: (r, n−s) of a signature is refused and counts as no frame: the genu
 
 test('N13: a second valid signature over the same label is the same frame: duplicates are told by their place', async () => {
   const recording = new Recording();
-  await using talk = await converse({ notary: true, meddle: recording.meddle });
-  const { near, far, middle, operator, sensor } = talk;
-  await say(near, 'pay 100', 'delivered');
+  await using talk = await converse({
+    notary: true,
+    names: ['sensor', 'operator', 'mallory'],
+    meddle: recording.meddle,
+  });
+  const { near, far, middle, operator, sensor, stage } = talk;
+  await say(near, 'pay 100', 'logged');
   const [genuine = new Uint8Array()] = recording.frames('out', KIND.message);
   const { label } = readFrame(genuine);
   // Only the sender itself can make it; a filter on bytes would take it for a new message.
@@ -181,7 +191,11 @@ test('N13: a second valid signature over the same label is the same frame: dupli
   assert.deepEqual(operator.events.codes(), ['replayed', 'signature-invalid', 'replayed']);
   await Promise.all([near.close(), far.close()]);
   assert.deepEqual(await hearAll(far), ['pay 100']);
-  assert.deepEqual(await loggedSeqs(talk), [0, 1]);
+  // The notary keeps one entry for the place, and says that its sender signed twice.
+  const bodyBytes = genuine.length - 1 - label.bytes.length;
+  const labelAgain = again.subarray(1, again.length - bodyBytes);
+  assert.deepEqual(await answersTo([labelAgain], stage), ['conflict']);
+  assert.deepEqual(await loggedSeqs(talk, 1), [0, 1]);
 });
 
 test('also kept: one bit turned anywhere in a frame, in any field, is refused', async () => {
