@@ -16,7 +16,6 @@ import { Turns } from './turns.ts';
 
 /** What a frame's body may take: the rest is the label's and the framing's. */
 const BODY_BYTES_MAX = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
-
 /** Kinds of frames that carry messages of an application. */
 const SENT_KINDS: ReadonlySet<Kind> = new Set([KIND.message, KIND.ledgerReceipt]);
 
@@ -69,7 +68,10 @@ export class Outgoing {
     return this.#closed !== undefined && this.#inFlight.size === 0;
   }
 
-  /** Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage` or why the session is over. */
+  /**
+   * Queues a message and waits as far as `until` says; its bytes are the caller's again at once. Rejects with
+   * `too-large`, `usage`, or why the session is over.
+   */
   async send(message: OutgoingMessage): Promise<Sent> {
     if (this.#ending) throw sessionClosed();
     this.#assertOpen();
@@ -137,7 +139,6 @@ export class Outgoing {
   async #enter(message: OutgoingMessage): Promise<PendingMessage> {
     if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
     this.#waiting += 1;
-    // The caller may change its bytes meanwhile.
     const kept = { ...message, payload: message.payload.slice() };
     try {
       return await this.#entrance.run(async () => {
@@ -160,7 +161,7 @@ export class Outgoing {
       payload,
     });
     // An n that was given away and never sent would hold up all that follow.
-    if (encoded.length > BODY_BYTES_MAX) throw tooLarge(encoded.length);
+    if (encoded.length > BODY_BYTES_MAX) throw tooLarge(payload);
     this.#n += 1;
     const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
     const pending = { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers<Sent>() };
@@ -271,27 +272,36 @@ export class Outgoing {
 
 /** What the far end would refuse is refused here, before it takes a place in the stream. */
 function checkMessage({ kind, contentType, payload, expiresAtMs }: OutgoingMessage): void {
-  if (!(payload instanceof Uint8Array)) {
-    throw new SealwireError('usage', 'A payload is a Uint8Array.', { hint: 'Encode text with a TextEncoder.' });
-  }
+  if (!(payload instanceof Uint8Array)) throw usage('A payload is a Uint8Array', 'Encode text with a TextEncoder.');
   if (!SENT_KINDS.has(kind)) {
-    throw new SealwireError('usage', `Frames of kind ${kindName(kind)} are not an application's to send.`, {
-      hint: 'Leave the kind out.',
-    });
+    throw usage(`Frames of kind ${kindName(kind)} are not an application's to send`, 'Leave the kind out.');
   }
-  if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload.length);
-  if (typeof contentType === 'number' && !(Number.isSafeInteger(contentType) && contentType >= 0)) {
-    throw new SealwireError('usage', `A content type is a whole number or a media type, not ${contentType}.`);
+  if (typeof contentType !== 'string' && !isCount(contentType)) {
+    throw usage(`${contentType} is no content type`, 'Give a CoAP Content-Format number or a media type.');
   }
-  if (expiresAtMs !== null && !(expiresAtMs >= 0 && Number.isSafeInteger(Math.ceil(expiresAtMs)))) {
-    throw new SealwireError('usage', `An expiry is in milliseconds since 1970, not ${expiresAtMs}.`);
+  if (expiresAtMs !== null && !isCount(Math.ceil(expiresAtMs))) {
+    throw usage(
+      `${expiresAtMs} is no time of expiry`,
+      'Give milliseconds since 1970, for example Date.now() + 60_000.',
+    );
   }
+  if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload);
 }
 
-function tooLarge(bytes: number): SealwireError {
-  return new SealwireError('too-large', `A message of ${bytes} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`, {
-    hint: 'Split it into smaller messages.',
-  });
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function usage(what: string, hint: string): SealwireError {
+  return new SealwireError('usage', `${what}.`, { hint });
+}
+
+function tooLarge({ length }: Uint8Array): SealwireError {
+  return new SealwireError(
+    'too-large',
+    `A message of ${length} bytes and its content type do not fit a frame of ${FRAME_BYTES_MAX}.`,
+    { hint: 'Split it into smaller messages.' },
+  );
 }
 
 function sessionClosed(): SealwireError {

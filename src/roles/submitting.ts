@@ -161,7 +161,8 @@ export class Submitting implements LabelSink {
       try {
         const session = await this.#options.open();
         if (!this.#closed) return session;
-        await session.close();
+        // Nobody else knows of it.
+        await session.close().catch((error: unknown) => this.#tell(error));
       } catch (error) {
         this.#tell(error);
       }
@@ -210,7 +211,7 @@ export class Submitting implements LabelSink {
       }
       const check = await this.#check(answer.receipt, pending.label, session.peer);
       const logged = { index: check.leafIndex, receipt: answer.receipt };
-      await this.#keep(key, pending.label, logged);
+      if (!(await this.#keep(key, pending.label, logged))) return;
       this.#settle(key)?.done.resolve(logged);
       this.#ask(session, this.#heads.offer(check.head));
     } catch (error) {
@@ -218,14 +219,15 @@ export class Submitting implements LabelSink {
     }
   }
 
-  /** A receipt that cannot be kept is no receipt: whoever waits for it is told at once. */
-  async #keep(key: string, label: Uint8Array, logged: LoggedLabel): Promise<void> {
+  /** A receipt that cannot be kept is no receipt: whoever waits for it is told at once, and why. */
+  async #keep(key: string, label: Uint8Array, logged: LoggedLabel): Promise<boolean> {
     try {
       await this.#options.receipts.keep(label, logged);
+      return true;
     } catch (cause) {
-      const sentence = 'The notary logged a label, but its receipt cannot be kept here.';
-      this.#settle(key)?.done.reject(new SealwireError('not-logged', sentence, { cause }));
-      throw cause;
+      const error = new SealwireError('not-logged', 'The label is logged, but its receipt cannot be kept.', { cause });
+      this.#settle(key)?.done.reject(isSealwireError(cause) ? cause : error);
+      return false;
     }
   }
 
