@@ -115,14 +115,21 @@ function readEntry(index: number, bytes: Uint8Array): ReturnType<typeof decodeEn
   }
 }
 
-/** Who said that a label's frame arrived whole. */
+/** Which of those whom a label is for said that its frame arrived whole; anybody else's word confirms nothing. */
 async function readersOf(reader: LedgerReader, label: Label): Promise<Uint8Array[]> {
   const readers: Uint8Array[] = [];
   for (const index of await reader.confirmations(label)) {
     const [stored] = await reader.entries(index, 1);
-    if (stored) readers.push(decodeLabel(stored.bytes).senderId);
+    const readerId = stored && decodeLabel(stored.bytes).senderId;
+    if (readerId && mayRead(readerId, label)) readers.push(readerId);
   }
   return readers.filter((id, i) => readers.findIndex((other) => bytesToHex(other) === bytesToHex(id)) === i);
+}
+
+/** In a session the topic is the one reader's id; who else reads a topic, a label does not say. */
+function mayRead(readerId: Uint8Array, { topic }: Label): boolean {
+  const ownTopic = idToTopic(readerId);
+  return topic === ownTopic || topic.length !== ownTopic.length;
 }
 
 async function showLabel(

@@ -186,7 +186,8 @@ function countable({ gaps, conflicts, disputes, receiptProblems }: Findings): Re
     'gaps: places that senders used up and nobody logged': gaps,
     'conflicts: two labels that a sender signed for one place': conflicts,
     'disputed heads: labels claim one that this ledger never had': disputes,
-    'delivery receipts that do not fit the labels they are about': receiptProblems,
+    'delivery receipts about labels that are not here (their sender logs elsewhere or not at all) or are others':
+      receiptProblems,
   };
 }
 

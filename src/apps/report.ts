@@ -23,7 +23,8 @@ export const EXIT_HELP = `Exit codes:
   3   local: a home, file, passphrase or ledger is missing, exposed or unreadable, or the clock is not set
   4   network: the peer cannot be reached, went away, or took too long
   5   notary: an entry was not admitted or not logged
-  70  internal: a fault in sealwire itself
+  69  this Node.js is older than 24
+  70  internal: a fault in sealwire itself; SEALWIRE_DEBUG=1 shows where
   130, 143  ended by Ctrl-C or SIGTERM before there was a session, or by a second one; the first closes cleanly
 
 Errors go to standard error as a sentence and a hint; with --json as one line

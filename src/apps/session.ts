@@ -23,12 +23,12 @@ interface SessionFlags {
 /** `listen` and `connect`: lines of text between two terminals or scripts. */
 export function registerSession(program: Command, context: Context): void {
   withSessionFlags(program.command('listen').description('answer trusted peers; lines in, lines out'))
-    .argument('<address>', 'where to listen: tcp://host:port, port 0 picks a free one', notEmpty)
+    .argument('<address>', 'where to listen: tcp://host:port or tls://host:port; port 0 picks a free one', notEmpty)
     .action((address: string, flags: SessionFlags) => listen(context, address, flags));
   withSessionFlags(
     program.command('connect').description('open a session; standard input lines go out, received lines come in'),
   )
-    .argument('<address>', 'where the peer listens: tcp://host:port', notEmpty)
+    .argument('<address>', 'where the peer listens: tcp://host:port or tls://host:port', notEmpty)
     .requiredOption('--expect <name>', 'whom to expect there, by the name it is trusted under', notEmpty)
     .action((address: string, flags: SessionFlags & { readonly expect: string }) => connect(context, address, flags));
 }

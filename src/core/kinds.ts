@@ -26,7 +26,7 @@ export const KIND = {
 /** One of the numbers in {@link KIND}. */
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
-/** The kind's word in DESIGN, as `ledger show` and errors print it. */
+/** The kind's word in the specification, as `ledger show` and errors print it. */
 export function kindName(kind: number): string {
   const found = Object.entries(KIND).find(([, number]) => number === kind);
   return found ? found[0].replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`) : `kind ${kind}`;

@@ -6,7 +6,7 @@
 /** Protocol version in labels and exporter contexts. */
 export const PROTOCOL_VERSION = 1;
 
-/** A frame on any transport (DESIGN: frames ≤ 128 KiB). */
+/** A frame on any transport: what the tightest of hosted MQTT brokers takes. */
 export const FRAME_BYTES_MAX: number = 128 * 1024;
 /** Room that a frame's label and framing may take from {@link FRAME_BYTES_MAX}. */
 export const LABEL_BYTES_MAX = 2048;

@@ -105,5 +105,5 @@ export class NotaryService {
 
 async function answerWith(session: Session, contentType: string, payload: Uint8Array): Promise<void> {
   // A session that is gone takes no answer; its peer asks again in the next one.
-  await session.send(payload, { kind: KIND.ledgerReceipt, contentType }).catch(() => {});
+  await session.sendLedgerReceipt(payload, contentType).catch(() => {});
 }

@@ -5,7 +5,7 @@ import { encodeRatchetEnd, VOIDS_MAX } from '../core/frame/end.ts';
 import type { DeliveryReceipt } from '../core/frame/receipt.ts';
 import { draftFrame, type SealedFrame } from '../core/frame/seal.ts';
 import { idToTopic } from '../core/identity/id.ts';
-import { KIND, type Kind, kindName } from '../core/kinds.ts';
+import { KIND, type Kind } from '../core/kinds.ts';
 
 import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
@@ -17,8 +17,7 @@ import { Turns } from './turns.ts';
 /** What a frame's body may take: the rest is the label's and the framing's. */
 const BODY_BYTES_MAX = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
 
-/** Kinds of frames that carry messages of an application. */
-const SENT_KINDS: ReadonlySet<Kind> = new Set([KIND.message, KIND.ledgerReceipt]);
+const UNTIL: ReadonlySet<SendUntil> = new Set<SendUntil>(['sent', 'delivered', 'logged']);
 
 /** What a caller says of one message. */
 export interface OutgoingMessage {
@@ -74,6 +73,8 @@ export class Outgoing {
     if (this.#ending) throw sessionClosed();
     this.#assertOpen();
     checkMessage(message);
+    // Found out later it would look like a failure, and whoever tries again would send twice.
+    if (message.until === 'logged' && !this.#context.sink) throw noNotary();
     const pending = await this.#enter(message);
     return pending.done.promise;
   }
@@ -246,14 +247,8 @@ export class Outgoing {
 
   #log({ seq, label }: SealedFrame, messages: readonly PendingMessage[]): void {
     const { sink, onEvent } = this.#context;
+    if (!sink) return;
     const waiting = messages.filter(({ until }) => until === 'logged');
-    if (!sink) {
-      const error = new SealwireError('not-logged', 'There is no notary to log this message with.', {
-        hint: 'Open the peer with a notary, or wait for `delivered` only.',
-      });
-      for (const { done } of waiting) done.reject(error);
-      return;
-    }
     sink.submit(label).then(
       (logged) => {
         for (const { n, done } of waiting) done.resolve({ n, seq, logged });
@@ -270,13 +265,13 @@ export class Outgoing {
 }
 
 /** What the far end would refuse is refused here, before it takes a place in the stream. */
-function checkMessage({ kind, contentType, payload, expiresAtMs }: OutgoingMessage): void {
+function checkMessage({ until, contentType, payload, expiresAtMs }: OutgoingMessage): void {
   if (!(payload instanceof Uint8Array)) {
     throw new SealwireError('usage', 'A payload is a Uint8Array.', { hint: 'Encode text with a TextEncoder.' });
   }
-  if (!SENT_KINDS.has(kind)) {
-    throw new SealwireError('usage', `Frames of kind ${kindName(kind)} are not an application's to send.`, {
-      hint: 'Leave the kind out.',
+  if (!UNTIL.has(until)) {
+    throw new SealwireError('usage', `A message cannot wait until ${JSON.stringify(until)}.`, {
+      hint: 'Say sent, delivered or logged.',
     });
   }
   if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload.length);
@@ -291,6 +286,12 @@ function checkMessage({ kind, contentType, payload, expiresAtMs }: OutgoingMessa
 function tooLarge(bytes: number): SealwireError {
   return new SealwireError('too-large', `A message of ${bytes} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`, {
     hint: 'Split it into smaller messages.',
+  });
+}
+
+function noNotary(): SealwireError {
+  return new SealwireError('not-logged', 'There is no notary to log this message with; it was not sent.', {
+    hint: 'Open the peer with a notary, or wait for `delivered` only.',
   });
 }
 

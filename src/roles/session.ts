@@ -20,8 +20,6 @@ export interface SendOptions {
   readonly expiresAtMs?: number;
   /** How far to wait; `sent` unless told. */
   readonly until?: SendUntil;
-  /** `message` unless told. */
-  readonly kind?: Kind;
 }
 
 /** What a handshake gives a session to start from. */
@@ -86,8 +84,17 @@ export class Session implements AsyncDisposable {
    * rejects with `too-large`, `usage`, `session-closed`, `stream-cut` or `not-logged`. The payload may be changed at once.
    */
   send(payload: Uint8Array, options: SendOptions = {}): Promise<Sent> {
+    return this.#send(KIND.message, payload, options);
+  }
+
+  /** As {@link send}, for what a notary answers: a frame of kind ledger-receipt. */
+  sendLedgerReceipt(payload: Uint8Array, contentType: string): Promise<Sent> {
+    return this.#send(KIND.ledgerReceipt, payload, { contentType });
+  }
+
+  #send(kind: Kind, payload: Uint8Array, options: SendOptions): Promise<Sent> {
     return this.#outgoing.send({
-      kind: options.kind ?? KIND.message,
+      kind,
       contentType: options.contentType ?? OCTET_STREAM,
       payload,
       expiresAtMs: options.expiresAtMs ?? null,

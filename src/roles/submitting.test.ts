@@ -6,7 +6,6 @@ import { type ManualClock, manualClock } from '../../test/support/manual-clock.t
 import { elapse, identityOf, peerOf } from '../../test/support/session-pair.ts';
 import { standstill, until } from '../../test/support/turns.ts';
 import { type ErrorCode, isSealwireError, SealwireError } from '../core/errors.ts';
-import { KIND } from '../core/kinds.ts';
 import { CONSISTENCY_TYPE, decodeConsistencyQuestion, encodeConsistencyAnswer } from '../core/ledger/consistency.ts';
 import { TreeHasher } from '../core/ledger/merkle.ts';
 import { checkReceipt } from '../core/ledger/receipt.ts';
@@ -95,7 +94,7 @@ async function desk(answering: Answering, more: Partial<SubmittingOptions> = {})
 
 async function serve(at: Desk, session: Session): Promise<void> {
   const answer = async (given: SubmissionAnswer): Promise<void> => {
-    await session.send(encodeAnswer(given), { kind: KIND.ledgerReceipt, contentType: ANSWER_TYPE });
+    await session.sendLedgerReceipt(encodeAnswer(given), ANSWER_TYPE);
   };
   try {
     for await (const { contentType, payload } of session) {
@@ -112,7 +111,7 @@ async function prove({ proving }: Desk, session: Session, payload: Uint8Array): 
   if (!proving) return;
   const { from, to } = decodeConsistencyQuestion(payload);
   const answer = encodeConsistencyAnswer({ from, to, path: await proving(from, to) });
-  await session.send(answer, { kind: KIND.ledgerReceipt, contentType: CONSISTENCY_TYPE });
+  await session.sendLedgerReceipt(answer, CONSISTENCY_TYPE);
 }
 
 /** The notary that Alice's sessions lead to, with her admitted. */

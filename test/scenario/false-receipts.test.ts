@@ -2,14 +2,22 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSealwireError } from '../../src/core/errors.ts';
 import { readFrame } from '../../src/core/frame/frame.ts';
-import { hashLabels } from '../../src/core/frame/receipt.ts';
+import { decodeLabel } from '../../src/core/frame/label.ts';
+import { encodeDeliveryReceipt, hashLabels } from '../../src/core/frame/receipt.ts';
+import { draftFrame } from '../../src/core/frame/seal.ts';
+import { idToTopic } from '../../src/core/identity/id.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { TreeHasher } from '../../src/core/ledger/merkle.ts';
 import { TUNING } from '../../src/core/limits.ts';
+import { SendingRatchet } from '../../src/core/ratchet/sending.ts';
 import { systemClock } from '../../src/node/clock.ts';
 import { nodeCrypto, nodeSigner, nodeVerifier } from '../../src/node/crypto.ts';
 import { generateKey } from '../../src/node/key-files.ts';
+import { openLedgerReader } from '../../src/node/sqlite-ledger.ts';
 import { Outgoing } from '../../src/roles/outgoing.ts';
+import { runSealwire } from '../support/child.ts';
+import { say } from '../support/messages.ts';
+import { meet, Stage } from '../support/stage.ts';
 
 test('a delivery receipt that names another ratchet confirms nothing', async () => {
   const signer = nodeSigner(generateKey());
@@ -58,4 +66,45 @@ test('a delivery receipt that names another ratchet confirms nothing', async () 
   outgoing.confirm(receipt);
   outgoing.fail(new Error('over') as never);
   await finished;
+});
+
+test('a member that is not the reader cannot make a message look confirmed', async () => {
+  await using stage = await Stage.open({ notary: true, names: ['sensor', 'operator', 'eve'] });
+  const sensor = await stage.enter('sensor');
+  const operator = await stage.enter('operator');
+  await stage.enter('eve');
+  const listening = await operator.peer.listen('tcp://127.0.0.1:0');
+  const { near } = await meet(sensor, listening, { expect: 'operator' });
+  const { logged } = await say(near, 'a reading', 'logged');
+  assert.ok(logged);
+  await using reader = openLedgerReader(stage.ledgerFile);
+  const [entry] = await reader.entries(logged.index, 1);
+  assert.ok(entry);
+  const { senderId, ratchetId, seq } = decodeLabel(entry.bytes);
+  const eve = stage.member('eve').identity;
+  const plan = {
+    ...{ kind: KIND.deliveryReceipt, senderId: eve.id, rosterName: '', topic: idToTopic(senderId), expiresAtS: null },
+    ...{ issuedAtS: 1, channel: null, roster: null, head: null },
+  };
+  const ratchet = new SendingRatchet(nodeCrypto, { ratchetId: eve.id.slice(0, 16), seq: 0, chainKey: eve.id });
+  const ranges = [[seq, seq] as const];
+  const labelsHash = hashLabels(nodeCrypto, [entry.leaf]);
+  const draft = draftFrame(
+    nodeCrypto,
+    ratchet,
+    plan,
+    encodeDeliveryReceipt({ senderId, ratchetId, ranges, labelsHash }),
+  );
+  const sealed = draft.finish(await eve.signer.sign(draft.toBeSigned));
+  await stage.notary.notary.submit(sealed.label);
+  const shown = await runSealwire(['--home', stage.member('notary').home, '--json', 'ledger', 'show']);
+  const lines = shown.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const { confirmedBy } = lines.find(({ entry: index }) => index === logged.index);
+  assert.ok(
+    confirmedBy.every(({ name }: { name: string }) => name === 'operator'),
+    JSON.stringify(confirmedBy),
+  );
 });
