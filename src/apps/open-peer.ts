@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import type { SealwireError } from '../core/errors.ts';
+import { SealwireError } from '../core/errors.ts';
 import { formatId } from '../core/identity/id.ts';
-import { anchorsOf } from '../core/identity/trust.ts';
+import { anchorsOf, pinByName } from '../core/identity/trust.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { type Home, type LoadedIdentity, loadIdentity, openHome, readTrust } from '../node/home.ts';
@@ -69,6 +69,7 @@ export class SealwirePeer implements AsyncDisposable {
   readonly name: string;
   /** `SHA256:…`, as others see it. */
   readonly id: string;
+  readonly #home: Home;
   readonly #peer: Peer;
   readonly #transports: Transports;
   readonly #receipts: SqliteReceipts | undefined;
@@ -77,6 +78,7 @@ export class SealwirePeer implements AsyncDisposable {
   readonly #open = new Set<{ close(): Promise<void> }>();
 
   constructor(home: Home, identity: LoadedIdentity, options: OpenPeerOptions) {
+    this.#home = home;
     this.name = identity.name;
     this.id = formatId(identity.id);
     this.#onEvent = options.onEvent ?? (() => {});
@@ -111,6 +113,7 @@ export class SealwirePeer implements AsyncDisposable {
    * others; then nothing was sent.
    */
   async dial(address: string, { expect }: { readonly expect: string }): Promise<Session> {
+    await this.#checkKnown(expect);
     return this.#keep(await this.#peer.open(await this.#transports.dial(address, expect), expect));
   }
 
@@ -133,6 +136,15 @@ export class SealwirePeer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** A name that nobody here goes by cannot answer; with an authority it may be one that this one vouches for. */
+  async #checkKnown(name: string): Promise<void> {
+    const trust = await readTrust(this.#home);
+    if (pinByName(trust, name) || trust.authorities.length > 0) return;
+    throw new SealwireError('identity-unknown', `Nobody is trusted here under the name ${JSON.stringify(name)}.`, {
+      hint: '`sealwire trust list` shows the names.',
+    });
   }
 
   #keep(session: Session): Session {

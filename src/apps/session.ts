@@ -97,6 +97,8 @@ async function connect(
   // The end of input ends the session, whatever ends first.
   const closed = session.close();
   await Promise.all([printing, closed]);
+  if (!context.json)
+    context.console.note(printable(`${session.peer.name} has confirmed everything; the session is over.`));
 }
 
 function greeting({ peer, remote }: Session): string {

@@ -42,6 +42,8 @@ export const TUNING = {
   heldMessagesMax: 4096,
   sendQueueMessagesMax: 16_384,
   receiveQueueMessagesMax: 16_384,
+  /** Payloads that wait for the application. */
+  receiveQueueBytesMax: 8_388_608,
   halfOpenMax: 64,
   blockEntriesMax: 1024,
   notaryQueueEntriesMax: 16_384,

@@ -1,6 +1,5 @@
 import type { Crypto } from '../core/crypto/port.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
-import { KIND } from '../core/kinds.ts';
 import { CONSISTENCY_TYPE, decodeConsistencyQuestion, encodeConsistencyAnswer } from '../core/ledger/consistency.ts';
 import { TreeHasher } from '../core/ledger/merkle.ts';
 import {

@@ -85,6 +85,7 @@ const DEFAULT_TUNING: SessionTuning = {
   batchMax: TUNING.batchMax,
   sendQueueMessagesMax: TUNING.sendQueueMessagesMax,
   receiveQueueMessagesMax: TUNING.receiveQueueMessagesMax,
+  receiveQueueBytesMax: TUNING.receiveQueueBytesMax,
   heldMessagesMax: TUNING.heldMessagesMax,
   windowFramesMax: TUNING.windowFramesMax,
   windowBytesMax: TUNING.windowBytesMax,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { standstill } from '../../test/support/turns.ts';
+import { standstill, turn } from '../../test/support/turns.ts';
 import { AsyncQueue } from './queue.ts';
 
 /** Counts pushes as they resolve. */
@@ -82,4 +82,20 @@ test('drop gives back what nobody took', async () => {
   await take(queue, 1);
   assert.deepEqual(queue.drop(), [2, 3]);
   assert.deepEqual(await queue.items().next(), { done: true, value: undefined });
+});
+
+test('what is queued is bounded by its weight too, and one item may pass the bound', async () => {
+  const queue = new AsyncQueue<number>(100, 10, (weight) => weight);
+  await queue.push(9);
+  let done = false;
+  const pushed = queue.push(50).then(() => {
+    done = true;
+  });
+  const items = queue.items();
+  assert.equal((await items.next()).value, 9);
+  await turn();
+  assert.equal(done, false);
+  assert.equal((await items.next()).value, 50);
+  await pushed;
+  await queue.push(1);
 });

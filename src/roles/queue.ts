@@ -6,20 +6,27 @@ import { Handoff } from '../core/handoff.ts';
  */
 export class AsyncQueue<T> {
   #sizeMax: number;
+  #weightMax: number;
+  readonly #weigh: (item: T) => number;
   #size = 0;
+  #weight = 0;
   #room: PromiseWithResolvers<void> | undefined;
-  readonly #items = new Handoff<T>(() => this.#taken());
+  readonly #items = new Handoff<T>((item) => this.#taken(item));
 
-  constructor(sizeMax: number) {
+  /** Holds `sizeMax` items, or as many as weigh `weightMax` together; each bound may be passed by one item. */
+  constructor(sizeMax: number, weightMax = Number.POSITIVE_INFINITY, weigh: (item: T) => number = () => 0) {
     this.#sizeMax = sizeMax;
+    this.#weightMax = weightMax;
+    this.#weigh = weigh;
   }
 
   /** Queues `item`; after the end it is dropped. */
   async push(item: T): Promise<void> {
     if (this.#items.ended) return;
     this.#size += 1;
+    this.#weight += this.#weigh(item);
     this.#items.put(item);
-    if (this.#size < this.#sizeMax) return;
+    if (this.#hasRoom) return;
     this.#room ??= Promise.withResolvers();
     await this.#room.promise;
   }
@@ -27,6 +34,7 @@ export class AsyncQueue<T> {
   /** From now on the producer never waits: only what is still under way is to come. */
   unbound(): void {
     this.#sizeMax = Number.POSITIVE_INFINITY;
+    this.#weightMax = Number.POSITIVE_INFINITY;
     this.#release();
   }
 
@@ -47,9 +55,14 @@ export class AsyncQueue<T> {
     return this.#items.drop();
   }
 
-  #taken(): void {
+  get #hasRoom(): boolean {
+    return this.#size < this.#sizeMax && this.#weight < this.#weightMax;
+  }
+
+  #taken(item: T): void {
     this.#size -= 1;
-    if (this.#size < this.#sizeMax) this.#release();
+    this.#weight -= this.#weigh(item);
+    if (this.#hasRoom) this.#release();
   }
 
   #release(): void {

@@ -10,6 +10,7 @@ export interface SessionTuning {
   readonly batchMax: number;
   readonly sendQueueMessagesMax: number;
   readonly receiveQueueMessagesMax: number;
+  readonly receiveQueueBytesMax: number;
   readonly heldMessagesMax: number;
   readonly windowFramesMax: number;
   readonly windowBytesMax: number;

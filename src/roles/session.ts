@@ -56,7 +56,8 @@ export class Session implements AsyncDisposable {
     this.#context = context;
     this.id = start.sessionId;
     this.peer = start.peer;
-    this.#messages = new AsyncQueue(context.tuning.receiveQueueMessagesMax);
+    const { receiveQueueMessagesMax, receiveQueueBytesMax } = context.tuning;
+    this.#messages = new AsyncQueue(receiveQueueMessagesMax, receiveQueueBytesMax, ({ payload }) => payload.length);
     this.#outgoing = new Outgoing(context, start.sending);
     this.#confirming = new Confirming(context, start.receiving.ratchetId, (content) =>
       this.#outgoing.sendOpen(KIND.deliveryReceipt, content),

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { utf8ToBytes } from '../../src/core/bytes.ts';
 import { isSealwireError } from '../../src/core/errors.ts';
-import { KIND } from '../../src/core/kinds.ts';
 import type { SendOptions } from '../../src/roles/session.ts';
 import { hearAll, numbered, say } from '../support/messages.ts';
 import { converse } from '../support/stage.ts';
@@ -29,19 +28,21 @@ test('what the far end would refuse is refused here and takes no place in the st
   await using talk = await converse();
   const { near, far, operator } = talk;
   const payload = utf8ToBytes('x');
-  const wrong: SendOptions[] = [
+  const wrong = [
     ...[-1, 1.5, Number.NaN, 2 ** 60].map((contentType) => ({ contentType })),
     ...[Number.NaN, Number.POSITIVE_INFINITY, -2000].map((expiresAtMs) => ({ expiresAtMs })),
-    ...[KIND.end, KIND.deliveryReceipt, KIND.policy].map((kind) => ({ kind })),
+    { until: 'read' },
   ];
   for (const options of wrong) {
-    await assert.rejects(near.send(payload, options), (error) => isSealwireError(error, 'usage'));
+    await assert.rejects(near.send(payload, options as SendOptions), (error) => isSealwireError(error, 'usage'));
   }
   // In UTF-8 it is three times as long as it looks.
   await assert.rejects(near.send(payload, { contentType: '€'.repeat(43_100) }), (error) =>
     isSealwireError(error, 'too-large'),
   );
   await assert.rejects(near.send('text' as never), (error) => isSealwireError(error, 'usage'));
+  // There is no notary here: nothing was sent that could be logged later.
+  await assert.rejects(near.send(payload, { until: 'logged' }), (error) => isSealwireError(error, 'not-logged'));
   assert.equal((await say(near, 'right')).n, 0);
   await near.close();
   assert.deepEqual(await hearAll(far), ['right']);
