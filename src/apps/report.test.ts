@@ -7,7 +7,8 @@ import { EXIT, EXIT_HELP, renderReport, reportOf } from './report.ts';
 test('every exit code is told in --help, and nothing else is', () => {
   const told = [...EXIT_HELP.matchAll(/^ {2}(\d+) /gm)].map((match) => Number(match[1]));
   assert.deepEqual(
-    told.filter((code) => code !== 130),
+    // Those of a Node.js that is too old, which never gets here, and of an interrupt.
+    told.filter((code) => code !== 69 && code !== 130),
     Object.values(EXIT),
   );
 });

@@ -14,7 +14,7 @@ export class AsyncQueue<T> {
   readonly #items = new Handoff<T>((item) => this.#taken(item));
 
   /** Holds `sizeMax` items, or as many as weigh `weightMax` together; each bound may be passed by one item. */
-  constructor(sizeMax: number, weightMax = Number.POSITIVE_INFINITY, weigh: (item: T) => number = () => 0) {
+  constructor(sizeMax: number, weightMax: number = Number.POSITIVE_INFINITY, weigh: (item: T) => number = () => 0) {
     this.#sizeMax = sizeMax;
     this.#weightMax = weightMax;
     this.#weigh = weigh;

@@ -138,12 +138,14 @@ test('`logged` waits for the ledger; labels carry the newest head', { timeout },
   assert.ok(label && labels[0] && equalBytes(labels[0], label.bytes));
 });
 
-test('`logged` without a notary, or with one that refuses, is told; the message goes its way', {
-  timeout,
-}, async () => {
-  await using without = await sessionPair();
-  await assert.rejects(say(without.alice, 'hello', 'logged'), refusedAs('not-logged'));
-  assert.deepEqual(await hear(without.bob, 1), ['hello']);
+test('`logged` without a notary is refused before anything is sent', { timeout }, async () => {
+  await using pair = await sessionPair();
+  await assert.rejects(say(pair.alice, 'hello', 'logged'), refusedAs('not-logged'));
+  await say(pair.alice, 'to whom it concerns');
+  assert.deepEqual(await hear(pair.bob, 1), ['to whom it concerns']);
+});
+
+test('`logged` with a notary that refuses is told; the message goes its way', { timeout }, async () => {
   await using refusing = await sessionPair({ sink: sinkOf(() => Promise.reject(new Error('no room'))) });
   await assert.rejects(say(refusing.alice, 'hello', 'logged'), refusedAs('not-logged'));
   await say(refusing.alice, 'and again');
