@@ -94,7 +94,7 @@ function verifyBare(path: string, eachEntry: (index: number) => void = () => {})
 }
 
 async function measureFast(path: string, entries: number): Promise<Comparison> {
-  const rounds = entries > 100_000 ? 2 : 5;
+  const rounds = entries > 100_000 ? 3 : entries > 10_000 ? 7 : 31;
   return compareRates(
     () => verifyOurs(path, 'fast'),
     () => verifyBare(path),

@@ -4,6 +4,23 @@ const MAJOR = { uint: 0, negint: 1, bytes: 2, text: 3, array: 4, map: 5, tag: 6 
 const NULL = 0xf6;
 const HEAD_BYTES_MAX = 9;
 
+/** What is written one after the other and soon let go of shares memory, as Node's Buffers do. */
+const SLAB_BYTES = 32_768;
+const FROM_SLAB_BYTES_MAX = 4096;
+let slab = new Uint8Array(0);
+let slabUsed = 0;
+
+function roomInSlab(bytes: number): Uint8Array {
+  if (bytes > FROM_SLAB_BYTES_MAX) return new Uint8Array(bytes);
+  if (slabUsed + bytes > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const room = slab.subarray(slabUsed, slabUsed + bytes);
+  slabUsed += bytes;
+  return room;
+}
+
 /**
  * Writes CBOR item by item, in the same deterministic form as `encodeCbor` (a property test holds them equal). For the
  * few structures that every frame is made of: a general encoder, which has to find out what it is given, costs a
@@ -13,8 +30,17 @@ export class CborWriter {
   #buffer: Uint8Array;
   #length = 0;
 
-  constructor(expectedBytes = 512) {
-    this.#buffer = new Uint8Array(expectedBytes);
+  /** Writes into `buffer`, which is then the writer's own, or where it is too small into one that it makes. */
+  constructor(expectedBytes = 512, buffer: Uint8Array = new Uint8Array(expectedBytes)) {
+    this.#buffer = buffer;
+  }
+
+  /**
+   * For what is hashed, signed, copied or joined at once. It shares memory with its neighbours, because an allocation for
+   * each costs more than the writing; whoever keeps one keeps them all.
+   */
+  static shortLived(expectedBytes: number): CborWriter {
+    return new CborWriter(expectedBytes, roomInSlab(expectedBytes));
   }
 
   /** A whole number, safe as a JavaScript integer. */

@@ -38,7 +38,7 @@ export function sign1ToBeSigned(
   payload: Uint8Array,
   externalAad: Uint8Array = EMPTY,
 ): Uint8Array {
-  const writer = new CborWriter(32 + protectedBytes.length + externalAad.length + payload.length);
+  const writer = CborWriter.shortLived(32 + protectedBytes.length + externalAad.length + payload.length);
   return writer.array(4).text('Signature1').bytes(protectedBytes).bytes(externalAad).bytes(payload).finish();
 }
 
@@ -100,7 +100,7 @@ export function mac0Tag(crypto: Crypto, key: Uint8Array, payload: Uint8Array, ex
 
 /** Encodes an untagged COSE_Mac0. */
 export function encodeMac0(mac0: Mac0): Uint8Array {
-  const writer = new CborWriter(32 + mac0.payload.length + mac0.tag.length);
+  const writer = CborWriter.shortLived(32 + mac0.payload.length + mac0.tag.length);
   return writer.array(4).bytes(MAC0_PROTECTED).map(0).bytes(mac0.payload).bytes(mac0.tag).finish();
 }
 

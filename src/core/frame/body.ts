@@ -28,7 +28,8 @@ export interface BodyMessage {
 /** Encodes one message: an array of five. */
 export function encodeMessage(message: BodyMessage): Uint8Array {
   const { stream, n, timeMs, contentType, payload } = message;
-  const writer = new CborWriter(payload.length + MESSAGE_HEAD_BYTES).array(5).bytes(stream).int(n).int(timeMs);
+  const writer = CborWriter.shortLived(payload.length + MESSAGE_HEAD_BYTES);
+  writer.array(5).bytes(stream).int(n).int(timeMs);
   if (typeof contentType === 'string') writer.text(contentType);
   else writer.int(contentType);
   return writer.bytes(payload).finish();

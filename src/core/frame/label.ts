@@ -87,7 +87,7 @@ function subjectToTopic(subject: string): string {
 
 /** The protected header of a label: the bytes that signature, HMAC and key derivation are all bound to. */
 export function encodeLabelHeader(header: LabelHeader): Uint8Array {
-  const writer = new CborWriter(HEADER_BYTES_EXPECTED).map(5);
+  const writer = CborWriter.shortLived(HEADER_BYTES_EXPECTED).map(5);
   writer.int(COSE.alg).int(COSE.algEs256);
   writer.int(COSE.contentType).int(CONTENT_TYPE_MAC0);
   writer.int(COSE.keyId).bytes(header.senderId);
