@@ -1,9 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions, Row } from './row.ts';
 
 const HELP = `npm run bench [-- options]
   --only NAME  only the benches with a row whose name contains NAME
+  --whole NAME all rows of the bench with the row NAME, in this process
   --large      also the sizes that take minutes
   --json       { "rows": [{ "name", "value", "unit", "ratio", "against" }] }`;
 
@@ -33,9 +36,29 @@ async function measure(options: BenchOptions, only: string | undefined): Promise
   const rows: Row[] = [];
   for (const bench of chosen) {
     process.stderr.write(process.stderr.isTTY ? `measuring ${bench.names.join(', ')} …\n` : '');
-    rows.push(...(await bench.run(options)).filter(({ name }) => wanted(name)));
+    rows.push(...(await runWithFlags(bench, options)).filter(({ name }) => wanted(name)));
   }
   return rows;
+}
+
+/** Runs a bench here, or in a process of its own where it asks for flags that this one was not started with. */
+async function runWithFlags(bench: Bench, options: BenchOptions): Promise<Row[]> {
+  const flags = bench.nodeFlags ?? [];
+  if (flags.every((flag) => process.execArgv.includes(flag))) return bench.run(options);
+  const args = [...flags, fileURLToPath(import.meta.url), '--json', ...(options.large ? ['--large'] : [])];
+  const { stdout, status } = spawnSync(process.execPath, [...args, '--whole', bench.names[0] ?? ''], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`the bench with ${bench.names.join(', ')} failed`);
+  return (JSON.parse(stdout) as { readonly rows: Row[] }).rows;
+}
+
+/** All rows of the bench that has this one. */
+async function runWhole(name: string, options: BenchOptions): Promise<Row[]> {
+  const bench = (await loadBenches()).find(({ names }) => names.includes(name));
+  if (!bench) throw new UsageError(`No bench has a row named “${name}”.`);
+  return bench.run(options);
 }
 
 class UsageError extends Error {}
@@ -66,6 +89,7 @@ function readOptions() {
     return parseArgs({
       options: {
         only: { type: 'string' },
+        whole: { type: 'string' },
         large: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -77,10 +101,10 @@ function readOptions() {
 }
 
 try {
-  const { only, large, json, help } = readOptions();
+  const { only, whole, large, json, help } = readOptions();
   if (help) process.stdout.write(`${HELP}\n`);
   else {
-    const rows = await measure({ large }, only);
+    const rows = await (whole === undefined ? measure({ large }, only) : runWhole(whole, { large }));
     process.stdout.write(`${json ? JSON.stringify({ rows }) : table(rows)}\n`);
   }
 } catch (error) {

@@ -16,5 +16,7 @@ export interface BenchOptions {
 /** Measures a few rows that share a set-up. `names` lists every row it may give, for `--only`. */
 export interface Bench {
   readonly names: readonly string[];
+  /** Flags for a Node.js of its own, where what is measured needs them. */
+  readonly nodeFlags?: readonly string[];
   run(options: BenchOptions): Promise<Row[]>;
 }
