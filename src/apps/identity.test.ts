@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { temporaryDirectory } from '../../test/support/directory.ts';
 import { DAY_MS, NOW_MS } from '../../test/support/identities.ts';
-import { type ErrorCode, SealwireError } from '../core/errors.ts';
+import { refused } from '../../test/support/refused.ts';
 import { anchorsOf } from '../core/identity/trust.ts';
 import { validatePath } from '../node/certificates.ts';
 import { type Home, loadIdentity, openHome, readTrust } from '../node/home.ts';
@@ -38,15 +38,6 @@ async function place(context: TestContext): Promise<Place> {
     return at('passphrase');
   };
   return { at, init, secret };
-}
-
-async function refused(promise: Promise<unknown>, code: ErrorCode, sentence: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof SealwireError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, sentence);
-    return true;
-  });
 }
 
 test('init makes a self-signed identity and id shows it', async (context) => {

@@ -10,8 +10,8 @@ import { connect, createServer } from 'node:tls';
 import { temporaryDirectory } from '../../test/support/directory.ts';
 import { DAY_MS, finishPath, NOW_MS } from '../../test/support/identities.ts';
 import { noOpenssl, openssl } from '../../test/support/openssl.ts';
+import { refused } from '../../test/support/refused.ts';
 import { nobleCrypto, nobleVerifier } from '../core/crypto/noble.ts';
-import { type ErrorCode, SealwireError } from '../core/errors.ts';
 import type { Certificate } from '../core/identity/certificate.ts';
 import { identityId } from '../core/identity/id.ts';
 import { type Anchor, checkPath, type ValidIdentity } from '../core/identity/path.ts';
@@ -52,15 +52,6 @@ async function validate(chain: Certificate[], anchors: readonly Anchor[], when =
   const valid = await validatePath(input);
   assert.deepEqual(valid, other);
   return valid;
-}
-
-async function refused(promise: Promise<unknown>, code: ErrorCode, sentence: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof SealwireError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, sentence);
-    return true;
-  });
 }
 
 test('an authority issues leaves, also through another', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { temporaryDirectory } from '../../test/support/directory.ts';
 import { DAY_MS, NOW_MS } from '../../test/support/identities.ts';
-import { type ErrorCode, SealwireError } from '../core/errors.ts';
+import { refused } from '../../test/support/refused.ts';
 import { identityId } from '../core/identity/id.ts';
 import { addPin, EMPTY_TRUST } from '../core/identity/trust.ts';
 import { selfSign } from './certificates.ts';
@@ -19,15 +19,6 @@ async function make(directory: string, passphrase?: string): Promise<Home> {
   const privateKey = generateKey();
   const chain = [await selfSign(privateKey, { name: 'boiler', nowMs: NOW_MS, validDays: 30 })];
   return createHome(directory, { privateKey, chain, ...(passphrase === undefined ? {} : { passphrase }) });
-}
-
-async function refused(promise: Promise<unknown>, code: ErrorCode, sentence: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof SealwireError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, sentence);
-    return true;
-  });
 }
 
 test('a home keeps an identity, for its owner only', async (context) => {

@@ -8,9 +8,9 @@ import {
   type HolderOptions,
   NOW_MS,
 } from '../../../test/support/identities.ts';
+import { refused } from '../../../test/support/refused.ts';
 import { nodeVerifier } from '../../node/crypto.ts';
 import { nobleCrypto, nobleVerifier } from '../crypto/noble.ts';
-import { type ErrorCode, SealwireError } from '../errors.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { identityId } from './id.ts';
 import { type Anchor, checkPath, DATE_TOLERANCE_MS, type ValidIdentity } from './path.ts';
@@ -37,15 +37,6 @@ async function validateChain(chain: Certificate[], anchors: readonly Anchor[], n
   }
   assert.deepEqual(results[0], results[1]);
   return results[0] as ValidIdentity;
-}
-
-async function refused(promise: Promise<unknown>, code: ErrorCode, sentence: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert.ok(error instanceof SealwireError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, sentence);
-    return true;
-  });
 }
 
 test('a leaf below an intermediate authority is valid under the root', async () => {
