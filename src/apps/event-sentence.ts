@@ -20,6 +20,10 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return `Frame ${event.seq} to ${event.peer} is not in the ledger: ${event.error.message} [${event.error.code}]`;
     case 'handshake-refused':
       return `No session with ${event.remote}: ${event.error.message} [${event.error.code}]`;
+    case 'session-lost':
+      return `The session with ${event.peer} is lost: ${event.error.message} [${event.error.code}]`;
+    case 'broker':
+      return `The broker at ${event.remote}: ${brokerSentence(event.event)}`;
     case 'notary-trouble':
       return `The notary: ${event.error.message} [${event.error.code}]`;
     case 'confirmed':

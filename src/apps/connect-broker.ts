@@ -1,0 +1,37 @@
+import type { BrokerConnection } from '../core/ports.ts';
+import type { LoadedIdentity } from '../node/home.ts';
+import { writePem } from '../node/pem.ts';
+import { connectMqtt, type MqttEvent, type MqttOptions } from '../roles/mqtt/connect.ts';
+import type { PeerOptions } from '../roles/peer.ts';
+
+/** How a broker lets one in. */
+export interface BrokerAccess {
+  readonly username?: string;
+  readonly password?: string;
+  /** 5 unless told; a broker that speaks 3.1.1 only is met on that. */
+  readonly protocolVersion?: 4 | 5;
+  /** PEM. Without a certificate of its own the identity's is shown, if it is asked for. */
+  readonly tls?: MqttOptions['tls'];
+  readonly onEvent?: (event: MqttEvent) => void;
+}
+
+/**
+ * Connects to `mqtt://`, `mqtts://`, `ws://` or `wss://` as an identity. Rejects with `address-invalid`,
+ * `broker-unreachable` or `broker-refused`.
+ */
+export function connectAs(
+  identity: LoadedIdentity,
+  url: string,
+  { clock, crypto }: PeerOptions,
+  { tls = {}, ...access }: BrokerAccess,
+): Promise<BrokerConnection> {
+  return connectMqtt({ url, ...access, tls: { ...ownCertificate(identity), ...tls }, clock, random: crypto.random });
+}
+
+/** The pair serves TLS as well: a broker may hold its clients to the same identities. */
+function ownCertificate({ certificates, privateKey }: LoadedIdentity): { readonly cert: string; readonly key: string } {
+  return {
+    cert: certificates.map((der) => writePem('CERTIFICATE', der)).join(''),
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
