@@ -6,9 +6,23 @@ const TOPIC_BYTES_MAX = 256;
 /** Everything below it belongs to Sealwire itself. */
 const OWN_ROOT = 'sealwire/';
 
+/** An id in base64url: in a label it means a recipient. */
+const ID_FORM = /^[\w-]{43}$/;
+
+/** True for what {@link checkTopic} takes. */
+export function isTopic(topic: string): boolean {
+  try {
+    checkTopic(topic);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** An application topic as it is; throws `topic-invalid` for one that MQTT (5.0, section 4.7) or a label does not take. */
 export function checkTopic(topic: string): string {
   if (`${topic}/`.startsWith(OWN_ROOT)) throw invalid(topic, 'what begins with sealwire/ is for control messages');
+  if (ID_FORM.test(topic)) throw invalid(topic, 'it has the form of an id');
   return checkPublishTopic(topic);
 }
 
