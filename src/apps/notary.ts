@@ -14,7 +14,7 @@ import { type Notary, openNotary } from '../roles/notary.ts';
 import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service.ts';
 import { Peer } from '../roles/peer.ts';
 import { printable } from './console.ts';
-import type { Context } from './context.ts';
+import { aborted, type Context } from './context.ts';
 import { notEmpty } from './program.ts';
 import { Transports } from './transports.ts';
 
@@ -124,9 +124,4 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
   }
   const failure = await Promise.race([aborted(context.signal), notary.failed]);
   if (failure !== undefined) throw failure;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
