@@ -15,7 +15,7 @@ import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service
 import { Peer } from '../roles/peer.ts';
 import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
 import { printable } from './console.ts';
-import type { Context } from './context.ts';
+import { aborted, type Context } from './context.ts';
 import { type NotaryBroker, notaryAtBroker } from './notary-bus.ts';
 import { notEmpty } from './program.ts';
 import { Transports } from './transports.ts';
@@ -142,9 +142,4 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
   }
   const failure = await Promise.race([aborted(context.signal), notary.failed]);
   if (failure !== undefined) throw failure;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
