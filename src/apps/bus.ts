@@ -55,7 +55,9 @@ export function registerBus(program: Command, context: Context): void {
       'after',
       '\nA reader that does not answer ends it with [peer-offline], exit code 4, unless --wait says otherwise.',
     )
-    .action((topic: string, message: string | undefined, flags: PublishFlags) => publish(context, topic, message, flags));
+    .action((topic: string, message: string | undefined, flags: PublishFlags) =>
+      publish(context, topic, message, flags),
+    );
   withBusFlags(program.command('sub').description('print the messages that trusted peers seal for this one'))
     .argument('<filters...>', 'topic filters, for example plant/+/temperature or plant/#')
     .option('--count <messages>', 'end after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER))
@@ -136,9 +138,13 @@ const LINES_UNDER_WAY_MAX = 1024;
 async function onePayload(message: string | undefined, { line, file }: PublishFlags): Promise<Uint8Array | undefined> {
   const given = [message !== undefined, line === true, file !== undefined].filter(Boolean).length;
   if (given !== 1) {
-    throw new SealwireError('usage', given === 0 ? 'There is nothing to send.' : 'There is more than one thing to send.', {
-      hint: 'Give a message, or --line for the lines of standard input, or --file.',
-    });
+    throw new SealwireError(
+      'usage',
+      given === 0 ? 'There is nothing to send.' : 'There is more than one thing to send.',
+      {
+        hint: 'Give a message, or --line for the lines of standard input, or --file.',
+      },
+    );
   }
   if (message !== undefined) return new TextEncoder().encode(message);
   return file === undefined ? undefined : readFile(file);
@@ -150,7 +156,8 @@ async function subscribe(context: Context, filters: readonly string[], flags: Su
   const bus = await context.interruptible(join(peer, flags));
   for (const filter of filters) await context.interruptible(bus.subscribe(filter));
   if (context.json) await context.console.json({ event: 'subscribed', broker: bus.remote, filters });
-  else context.console.note(printable(`${peer.name} listens to ${filters.join(' ')} at ${bus.remote}; Ctrl-C ends it.`));
+  else
+    context.console.note(printable(`${peer.name} listens to ${filters.join(' ')} at ${bus.remote}; Ctrl-C ends it.`));
   const end = (): void => void bus.close();
   context.signal.addEventListener('abort', end, { once: true });
   if (context.signal.aborted) end();

@@ -1,7 +1,9 @@
 import type { BrokerConnection } from '../core/ports.ts';
 import type { LoadedIdentity } from '../node/home.ts';
 import { writePem } from '../node/pem.ts';
-import { connectMqtt, type MqttEvent, type MqttOptions } from '../roles/mqtt/connect.ts';
+import { connectMqtt } from '../roles/mqtt/connect.ts';
+import type { OnBrokerEvent } from '../roles/mqtt/events.ts';
+import type { MqttTls, MqttVersion } from '../roles/mqtt/options.ts';
 import type { PeerOptions } from '../roles/peer.ts';
 
 /** How a broker lets one in. */
@@ -9,10 +11,10 @@ export interface BrokerAccess {
   readonly username?: string;
   readonly password?: string;
   /** 5 unless told; a broker that speaks 3.1.1 only is met on that. */
-  readonly protocolVersion?: 4 | 5;
+  readonly protocolVersion?: MqttVersion;
   /** PEM. Without a certificate of its own the identity's is shown, if it is asked for. */
-  readonly tls?: MqttOptions['tls'];
-  readonly onEvent?: (event: MqttEvent) => void;
+  readonly tls?: MqttTls;
+  readonly onEvent?: OnBrokerEvent;
 }
 
 /**
@@ -23,9 +25,10 @@ export function connectAs(
   identity: LoadedIdentity,
   url: string,
   { clock, crypto }: PeerOptions,
-  { tls = {}, ...access }: BrokerAccess,
+  { tls, ...access }: BrokerAccess,
 ): Promise<BrokerConnection> {
-  return connectMqtt({ url, ...access, tls: { ...ownCertificate(identity), ...tls }, clock, random: crypto.random });
+  const shown = /^(mqtts|wss):/i.test(url) ? ownCertificate(identity) : {};
+  return connectMqtt({ url, ...access, tls: { ...shown, ...tls }, clock, random: crypto.random });
 }
 
 /** The pair serves TLS as well: a broker may hold its clients to the same identities. */

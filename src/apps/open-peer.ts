@@ -7,10 +7,10 @@ import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { type Home, type LoadedIdentity, loadIdentity, openHome, readTrust } from '../node/home.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
 import { Listening } from '../roles/listening.ts';
+import type { BrokerEvent } from '../roles/mqtt/events.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import type { Session } from '../roles/session.ts';
 import type { SessionTuning } from '../roles/session-context.ts';
-import type { MqttEvent } from '../roles/mqtt/connect.ts';
 import type { SessionEvent } from '../roles/session-events.ts';
 import { Submitting } from '../roles/submitting.ts';
 import { type JoinOptions, joinBroker, type SealwireBus } from './open-bus.ts';
@@ -26,7 +26,7 @@ export type PeerEvent =
   /** The session with the notary was lost or its answer does not hold; it is tried again. */
   | { readonly type: 'notary-trouble'; readonly error: SealwireError }
   /** The line to a broker was lost, was made again, or is contested. */
-  | { readonly type: 'broker'; readonly event: MqttEvent; readonly remote: string };
+  | { readonly type: 'broker'; readonly event: BrokerEvent; readonly remote: string };
 
 /** Where the labels of a peer's sessions are logged. */
 export interface NotaryAddress {

@@ -85,7 +85,9 @@ export class BusNotary {
       const { receipt } = await this.#options.notary.submit(label.bytes);
       await this.#answer(label, receipt);
     } catch (cause) {
-      const error = isSealwireError(cause) ? cause : new SealwireError('internal', 'A frame was not logged.', { cause });
+      const error = isSealwireError(cause)
+        ? cause
+        : new SealwireError('internal', 'A frame was not logged.', { cause });
       // Others use the broker too; what is no frame at all is none of ours.
       if (error.code !== 'malformed' || who !== topic) this.#options.onTrouble?.(error, who);
     }
@@ -99,6 +101,9 @@ export class BusNotary {
   async #answer({ bytes, senderId }: Label, receipt: Uint8Array): Promise<void> {
     const answer = encodeAnswer({ leafHash: this.#hasher.leaf(bytes), receipt, refusal: null });
     // Without a session, or with one that is over, the sender asks for its receipt when it misses it.
-    await this.#options.sessionOf(senderId)?.sendLedgerReceipt(answer, ANSWER_TYPE).catch(() => {});
+    await this.#options
+      .sessionOf(senderId)
+      ?.sendLedgerReceipt(answer, ANSWER_TYPE)
+      .catch(() => {});
   }
 }
