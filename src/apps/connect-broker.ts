@@ -1,7 +1,7 @@
 import type { BrokerConnection } from '../core/ports.ts';
 import type { LoadedIdentity } from '../node/home.ts';
 import { writePem } from '../node/pem.ts';
-import { connectMqtt } from '../roles/mqtt/connect.ts';
+import { connectMqtt } from '../roles/mqtt/connection.ts';
 import type { OnBrokerEvent } from '../roles/mqtt/events.ts';
 import type { MqttTls, MqttVersion } from '../roles/mqtt/options.ts';
 import type { PeerOptions } from '../roles/peer.ts';

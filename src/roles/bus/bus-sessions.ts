@@ -80,7 +80,7 @@ export class BusSessions implements AsyncDisposable {
         const topic = inboxTopic({ to, lane: 'handshake', from: this.#ownId });
         return broker.publish(topic, unit, { qos: 1 });
       },
-      onSession: (start, facts) => this.#begin(start, facts),
+      onSession: (start, { overlapped }) => void this.#begin(start, { role: 'responder', overlapped }),
       onRefused: (error, from) => onRefused(error, inboxTopic({ to: this.#ownId, lane: 'handshake', from })),
     });
   }
@@ -124,6 +124,8 @@ export class BusSessions implements AsyncDisposable {
     // Nobody keeps handshakes on a broker but to annoy with them.
     if (publication.retained || !equalBytes(address.to, this.#ownId)) return;
     await this.#handshakes.take(address.from, publication.payload);
+    // A session that it completed is to be there before the frames that follow.
+    await this.#options.peer.party.clock.turn();
   }
 
   /** A message came in `session`. */
@@ -152,10 +154,8 @@ export class BusSessions implements AsyncDisposable {
   }
 
   async #initiate(peerId: Uint8Array, expected: Expected): Promise<Session> {
-    const { sessionId } = await this.#handshakes.initiate(peerId, expected);
-    const session = this.#table.all().find(({ id }) => equalBytes(id, sessionId));
-    if (!session) throw new SealwireError('session-closed', 'The session was over before it could be used.');
-    return session;
+    const { start, overlapped } = await this.#handshakes.initiate(peerId, expected);
+    return this.#begin(start, { role: 'initiator', overlapped });
   }
 
   #isNotary(peerId: Uint8Array): boolean {
@@ -163,7 +163,7 @@ export class BusSessions implements AsyncDisposable {
     return logging !== undefined && equalBytes(logging.notaryId, peerId);
   }
 
-  #begin(start: SessionStart, facts: SessionFacts): void {
+  #begin(start: SessionStart, facts: SessionFacts): Session {
     const { peer, logging, broker, qos, onSession } = this.#options;
     const { ratchetId } = start.receiving;
     const connection = new InboxConnection({
@@ -178,6 +178,7 @@ export class BusSessions implements AsyncDisposable {
     const session = who.begin(connection, connection.receive(), start, tuningFor(qos));
     this.#table.add(session, facts);
     onSession(session);
+    return session;
   }
 }
 
