@@ -1,5 +1,5 @@
 import type { Crypto } from '../core/crypto/port.ts';
-import { SealwireError } from '../core/errors.ts';
+import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { Credential } from '../core/handshake/credential.ts';
 import type { Established } from '../core/handshake/established.ts';
 import { type HandshakeOptions, presentChain } from '../core/handshake/own.ts';
@@ -90,4 +90,9 @@ export function refusedByPeer(): SealwireError {
   return new SealwireError('handshake-failed', 'The peer refused the handshake.', {
     hint: 'The peer knows why; often it does not trust this identity: `sealwire trust add` there.',
   });
+}
+
+/** `cause` where it is an error of ours; else `internal`, which has it as its cause. */
+export function toSealwireError(cause: unknown): SealwireError {
+  return isSealwireError(cause) ? cause : new SealwireError('internal', 'The handshake failed.', { cause });
 }
