@@ -14,6 +14,8 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return `Message ${event.n} from ${event.peer} came after its expiry and was dropped. [expired]`;
     case 'repaired':
       return `${event.peer} missed frame ${event.seq}; it was sent again.`;
+    case 'lost':
+      return `Frame ${event.seq} to ${event.peer} was lost on its way and is not sent again. [gap]`;
     case 'not-logged':
       return `Frame ${event.seq} to ${event.peer} is not in the ledger: ${event.error.message} [${event.error.code}]`;
     case 'handshake-refused':

@@ -36,6 +36,9 @@ export const TUNING = {
   gapWaitMs: 30_000,
   receiptDelayMs: 100,
   receiptFrames: 256,
+  /** No shorter pause before a frame is sent again: a receipt takes `receiptDelayMs` and the way back. */
+  resendMs: 1_000,
+  unconfirmedMaxMs: 120_000,
   batchMax: 1024,
   windowFramesMax: 1024,
   windowBytesMax: 8_388_608,

@@ -7,7 +7,7 @@ import { Authenticating, type Expected } from './authenticating.ts';
 import { type HandshakeParty, initiate, type OwnIdentity, respond } from './handshaking.ts';
 import type { LabelSink } from './label-sink.ts';
 import { Session, type SessionStart } from './session.ts';
-import type { SessionTuning } from './session-context.ts';
+import { SESSION_TUNING, type SessionTuning } from './session-context.ts';
 import type { SessionEvent } from './session-events.ts';
 
 /** What a peer is made of. */
@@ -37,7 +37,7 @@ export class Peer {
     const { identity, crypto, clock, verifierOf, handshakeTimeoutMs = TUNING.handshakeTimeoutMs } = options;
     this.identity = identity;
     this.#options = options;
-    this.#tuning = { ...DEFAULT_TUNING, ...options.tuning };
+    this.#tuning = { ...SESSION_TUNING, ...options.tuning };
     const authenticating = new Authenticating(options);
     this.#party = { crypto, clock, identity, verifierOf, authenticating, timeoutMs: handshakeTimeoutMs };
   }
@@ -80,17 +80,3 @@ export class Peer {
     );
   }
 }
-
-const DEFAULT_TUNING: SessionTuning = {
-  batchMax: TUNING.batchMax,
-  sendQueueMessagesMax: TUNING.sendQueueMessagesMax,
-  receiveQueueMessagesMax: TUNING.receiveQueueMessagesMax,
-  receiveQueueBytesMax: TUNING.receiveQueueBytesMax,
-  heldMessagesMax: TUNING.heldMessagesMax,
-  windowFramesMax: TUNING.windowFramesMax,
-  windowBytesMax: TUNING.windowBytesMax,
-  gapWaitMs: TUNING.gapWaitMs,
-  receiptDelayMs: TUNING.receiptDelayMs,
-  receiptFrames: TUNING.receiptFrames,
-  closeTimeoutMs: TUNING.closeTimeoutMs,
-};
