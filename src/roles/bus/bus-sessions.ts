@@ -144,6 +144,7 @@ export class BusSessions implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     this.#handshakes.stop();
+    this.#table.stop();
     await this.leave();
     await Promise.allSettled(this.#table.all().map((session) => session.close()));
     await this.#inbox?.unsubscribe();

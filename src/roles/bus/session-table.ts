@@ -31,6 +31,8 @@ export class SessionTable {
   readonly #ownId: Uint8Array;
   /** By the peer's id; the current one stands last. */
   readonly #entries = new Map<string, Entry[]>();
+  /** By the peer's id: stops waiting for what may be retired. */
+  readonly #retiring = new Map<string, () => void>();
 
   constructor(clock: Clock, ownId: Uint8Array) {
     this.#clock = clock;
@@ -49,7 +51,7 @@ export class SessionTable {
     void session.over.then(() => this.#remove(key, entry));
     const [oldest] = entries;
     if (entries.length > SESSIONS_MAX && oldest) end(oldest.session);
-    if (entries.length > 1) this.#retireLater(key);
+    this.#retireLater(key);
   }
 
   /** Where to send to that peer; undefined where there is no session. */
@@ -68,6 +70,12 @@ export class SessionTable {
     return [...this.#entries.values()].flat().map(({ session }) => session);
   }
 
+  /** Retires nothing any more. */
+  stop(): void {
+    for (const cancel of this.#retiring.values()) cancel();
+    this.#retiring.clear();
+  }
+
   #remove(key: string, entry: Entry): void {
     const rest = this.#entries.get(key)?.filter((other) => other !== entry) ?? [];
     if (rest.length > 0) this.#entries.set(key, rest);
@@ -75,12 +83,20 @@ export class SessionTable {
   }
 
   #retireLater(key: string): void {
-    this.#clock.after(RETIRE_MS, () => {
-      const others = this.#entries.get(key)?.slice(0, -1) ?? [];
-      const unusedSince = this.#clock.now() - RETIRE_MS;
-      for (const { session, heardAtMs } of others) if (heardAtMs <= unusedSince) end(session);
-      if (others.length > 0) this.#retireLater(key);
+    const others = this.#entries.get(key)?.slice(0, -1) ?? [];
+    if (others.length === 0 || this.#retiring.has(key)) return;
+    const cancel = this.#clock.after(RETIRE_MS, () => {
+      this.#retiring.delete(key);
+      this.#retire(key);
+      this.#retireLater(key);
     });
+    this.#retiring.set(key, cancel);
+  }
+
+  #retire(key: string): void {
+    const others = this.#entries.get(key)?.slice(0, -1) ?? [];
+    const unusedSince = this.#clock.now() - RETIRE_MS;
+    for (const { session, heardAtMs } of others) if (heardAtMs <= unusedSince) end(session);
   }
 }
 
