@@ -74,8 +74,16 @@ export class Bus implements AsyncDisposable {
   async publish(topic: string, payload: Uint8Array, to: Addressee, options: BusPublishOptions = {}): Promise<Sent> {
     checkTopic(topic);
     const { waitMs, ...rest } = options;
-    const session = await this.session(to, waitMs === undefined ? {} : { waitMs });
-    return session.send(payload, { ...rest, topic });
+    for (;;) {
+      const session = await this.session(to, waitMs === undefined ? {} : { waitMs });
+      try {
+        return await session.send(payload, { ...rest, topic });
+      } catch (error) {
+        // The peer has ended it just now, in order: what it had taken was confirmed, and this was not taken.
+        if (!isSealwireError(error, 'session-closed')) throw error;
+        await session.over;
+      }
+    }
   }
 
   /** The session to send in, opened where there is none. What comes in it comes with everything else. */
