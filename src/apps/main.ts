@@ -1,4 +1,5 @@
 import { registerBroker } from './broker.ts';
+import { registerBus } from './bus.ts';
 import { registerIdentity } from './identity-commands.ts';
 import { registerLedger } from './ledger.ts';
 import { registerNotary } from './notary.ts';
@@ -10,6 +11,7 @@ import { registerTour } from './tour.ts';
 const families: readonly Family[] = [
   registerIdentity,
   registerSession,
+  registerBus,
   registerBroker,
   registerNotary,
   registerLedger,

@@ -36,6 +36,11 @@ export const TUNING = {
   gapWaitMs: 30_000,
   receiptDelayMs: 100,
   receiptFrames: 256,
+  /** No shorter pause before a frame is sent again: a receipt takes `receiptDelayMs` and the way back. */
+  resendMs: 1_000,
+  unconfirmedMaxMs: 120_000,
+  /** Frames under way through a broker: fewer than the 1,000 after which a default Mosquitto drops. */
+  brokerWindowFramesMax: 256,
   batchMax: 1024,
   windowFramesMax: 1024,
   windowBytesMax: 8_388_608,

@@ -49,7 +49,8 @@ export type VerifierFactory = (publicKey: Uint8Array) => Verifier;
 export interface Connection extends AsyncDisposable {
   /** Where the far end is, for people: `tcp://127.0.0.1:7700`. */
   readonly remote: string;
-  send(unit: Uint8Array): Promise<void>;
+  /** `topic` is the application topic that the unit is about; a carrier without topics takes no notice of it. */
+  send(unit: Uint8Array, topic?: string): Promise<void>;
   receive(): AsyncIterableIterator<Uint8Array>;
   close(): Promise<void>;
 }
@@ -63,5 +64,55 @@ export interface Listener extends AsyncDisposable {
   readonly address: string;
   accept(): AsyncIterableIterator<Connection>;
   /** Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+/** MQTT's quality of service (MQTT 5.0, section 4.3): of one hop, to or from the broker; never a promise end to end. */
+export type Qos = 0 | 1 | 2;
+
+/** What a subscriber gets from a broker. Nothing of it is believed. */
+export interface Publication {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** The broker kept it from before the subscription. */
+  readonly retained: boolean;
+}
+
+/** Takes a publication in. The broker is told that it arrived once this is done, and is held back until then. */
+export type TakePublication = (publication: Publication) => Eventually<void>;
+
+/** How something is published. */
+export interface PublishOptions {
+  readonly qos: Qos;
+  /** The broker keeps it for whoever subscribes later; false unless told. */
+  readonly retain?: boolean;
+}
+
+/** A subscription as the broker granted it. */
+export interface Subscription {
+  /** May be lower than what was asked for. */
+  readonly qos: Qos;
+  /** Idempotent, never rejects. */
+  unsubscribe(): Promise<void>;
+}
+
+/**
+ * One client's line to a broker that need not be trusted. It outlives single network connections: a lost one is made
+ * again, with its subscriptions, until `close`.
+ *
+ * - `publish` resolves when there is room for more (back pressure), in the order of the calls. The payload belongs to
+ *   the line from then on. At QoS 1 and 2 it is sent again over later connections until the broker has taken it; at
+ *   QoS 0 it is dropped where there is no connection. Rejects with `topic-invalid`, `too-large`, or `session-closed`
+ *   after `close`.
+ * - `subscribe` resolves once the broker has granted it; rejects with `topic-invalid`, `broker-refused`,
+ *   `session-closed`. `take` is never called twice at a time for one line and must not throw; publications that match
+ *   several subscriptions of one line are given to each.
+ * - `close` lets the broker take what was published, a bounded time long, and says goodbye; idempotent, never rejects.
+ */
+export interface BrokerConnection extends AsyncDisposable {
+  /** Where the broker is, for people: `mqtt://127.0.0.1:1883`. */
+  readonly remote: string;
+  publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<void>;
+  subscribe(filter: string, qos: Qos, take: TakePublication): Promise<Subscription>;
   close(): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { equalBytes } from '../core/bytes.ts';
 import {
   encodeDeliveryReceipt,
   hashLabels,
@@ -7,6 +8,9 @@ import {
   toRanges,
 } from '../core/frame/receipt.ts';
 import type { SessionContext } from './session-context.ts';
+
+/** Confirmed frames that are remembered, so that a receipt that got lost can be given again. */
+const CONFIRMED_MAX = 1024;
 
 /** Sends a delivery receipt's content to the peer. */
 export type SendReceipt = (content: Uint8Array) => Promise<void>;
@@ -20,6 +24,7 @@ export class Confirming {
   readonly #ratchetId: Uint8Array;
   readonly #send: SendReceipt;
   readonly #taken = new Map<number, Uint8Array>();
+  readonly #confirmed = new Map<number, Uint8Array>();
   #cancelTimer: (() => void) | undefined;
   #sending: Promise<void> | undefined;
   #stopped = false;
@@ -34,6 +39,15 @@ export class Confirming {
   add(seq: number, leafHash: Uint8Array): void {
     this.#taken.set(seq, leafHash);
     this.#schedule();
+  }
+
+  /**
+   * A frame that was taken in before came once more: its sender may lack the receipt, so it is confirmed again, with
+   * the others and no sooner. Nothing is said for another label than the one that was taken in.
+   */
+  again(seq: number, leafHash: Uint8Array): void {
+    const known = this.#confirmed.get(seq);
+    if (known && equalBytes(known, leafHash)) this.add(seq, leafHash);
   }
 
   /** Confirms what was gathered now. It does not wait for the carrier, so that reading never depends on writing. */
@@ -84,8 +98,10 @@ export class Confirming {
     const leafHashes: Uint8Array[] = [];
     for (const seq of seqsOf(ranges)) {
       const leafHash = this.#taken.get(seq);
-      if (leafHash) leafHashes.push(leafHash);
       this.#taken.delete(seq);
+      if (!leafHash) continue;
+      leafHashes.push(leafHash);
+      this.#remember(seq, leafHash);
     }
     return encodeDeliveryReceipt({
       senderId: peerId,
@@ -93,5 +109,10 @@ export class Confirming {
       ranges,
       labelsHash: hashLabels(crypto, leafHashes),
     });
+  }
+  #remember(seq: number, leafHash: Uint8Array): void {
+    this.#confirmed.set(seq, leafHash);
+    const [oldest] = this.#confirmed.keys();
+    if (this.#confirmed.size > CONFIRMED_MAX && oldest !== undefined) this.#confirmed.delete(oldest);
   }
 }

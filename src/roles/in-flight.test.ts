@@ -11,12 +11,12 @@ import type { PendingMessage, SendUntil, Sent } from './send-queue.ts';
 const leafOf = (seq: number): Uint8Array => new Uint8Array(32).fill(seq);
 
 function frame(seq: number, messages: readonly PendingMessage[] = [], bytes = 10): InFlightFrame {
-  return { seq, bytes: new Uint8Array(bytes), leafHash: leafOf(seq), messages };
+  return { seq, bytes: new Uint8Array(bytes), leafHash: leafOf(seq), messages, repaired: true };
 }
 
 function pending(n: number, until: SendUntil): PendingMessage {
   const done = Promise.withResolvers<Sent>();
-  return { kind: KIND.message, n, expiresAtS: null, encoded: new Uint8Array(1), until, done };
+  return { kind: KIND.message, topic: null, n, expiresAtS: null, encoded: new Uint8Array(1), until, done };
 }
 
 function receipt(...ranges: readonly SeqRange[]): DeliveryReceipt {
@@ -31,7 +31,7 @@ function receipt(...ranges: readonly SeqRange[]): DeliveryReceipt {
 
 function windowOf(seqs: readonly number[]): InFlight {
   const inFlight = new InFlight({ framesMax: 100, bytesMax: 10_000 });
-  for (const seq of seqs) inFlight.add(frame(seq));
+  for (const seq of seqs) inFlight.add(frame(seq), 0);
   return inFlight;
 }
 
@@ -39,7 +39,7 @@ const seqsIn = (frames: readonly InFlightFrame[]): number[] => frames.map(({ seq
 
 test('a receipt releases what it covers', async () => {
   const inFlight = windowOf([0, 1, 2, 4]);
-  assert.deepEqual(seqsIn(inFlight.confirm(nobleCrypto, receipt([0, 1], [4, 4]))), [0, 1, 4]);
+  assert.deepEqual(seqsIn(inFlight.confirm(nobleCrypto, receipt([0, 1], [4, 4])).frames), [0, 1, 4]);
   assert.equal(inFlight.size, 1);
   inFlight.confirm(nobleCrypto, receipt([2, 2]));
   await inFlight.empty();
@@ -55,8 +55,35 @@ test('a receipt about frames that are not under way, or about other labels, chan
   refused(receipt([0, 2]));
   refused({ ...receipt([0, 1]), labelsHash: new Uint8Array(32) });
   assert.equal(inFlight.size, 2);
+});
+
+test('a receipt that is given again is nothing new, and is checked all the same', () => {
+  const inFlight = windowOf([0, 1]);
   inFlight.confirm(nobleCrypto, receipt([0, 0]));
-  refused(receipt([0, 0]));
+  const again = inFlight.confirm(nobleCrypto, receipt([0, 1]));
+  assert.deepEqual(seqsIn(again.frames), [1]);
+  assert.deepEqual(inFlight.confirm(nobleCrypto, receipt([0, 1])).frames, []);
+  const other = { ...receipt([0, 0]), labelsHash: new Uint8Array(32) };
+  assert.throws(
+    () => inFlight.confirm(nobleCrypto, other),
+    (error) => isSealwireError(error, 'malformed'),
+  );
+});
+
+test('what left too long ago is given once until it was sent again', () => {
+  const inFlight = new InFlight({ framesMax: 100, bytesMax: 10_000 });
+  inFlight.add(frame(0), 100);
+  inFlight.add(frame(1), 200);
+  assert.equal(inFlight.oldestSentAtMs, 100);
+  const [overdue, ...more] = inFlight.takeOverdue(150);
+  assert.ok(overdue);
+  assert.deepEqual([overdue.seq, more], [0, []]);
+  assert.deepEqual(inFlight.takeOverdue(150), []);
+  assert.equal(inFlight.oldestSentAtMs, 200);
+  assert.equal(inFlight.resent(overdue, 300), true);
+  assert.deepEqual(seqsIn(inFlight.takeOverdue(300)), [0, 1]);
+  assert.equal(inFlight.confirm(nobleCrypto, receipt([0, 1])).sentAtMs, 200, 'only what left once tells the time');
+  assert.equal(inFlight.resent(overdue, 400), false);
 });
 
 test('the window has room again when frames or bytes are confirmed', async () => {
@@ -65,9 +92,9 @@ test('the window has room again when frames or bytes are confirmed', async () =>
     { framesMax: 100, bytesMax: 20 },
   ]) {
     const inFlight = new InFlight(bounds);
-    inFlight.add(frame(0));
+    inFlight.add(frame(0), 0);
     await inFlight.room();
-    inFlight.add(frame(1));
+    inFlight.add(frame(1), 0);
     let room = false;
     const waiting = inFlight.room().then(() => {
       room = true;
@@ -88,10 +115,10 @@ test('what a receipt leaves out is lost, and is sent again once for each time it
   inFlight.confirm(nobleCrypto, receipt([3, 3]));
   assert.deepEqual(seqsIn(inFlight.takeLost(3)), [2]);
   assert.ok(first);
-  inFlight.resent(first);
+  inFlight.resent(first, 0);
   assert.deepEqual(inFlight.takeLost(3), []);
   // What left after it does.
-  inFlight.add(frame(4));
+  inFlight.add(frame(4), 0);
   assert.deepEqual(seqsIn(inFlight.takeLost(4)), [0]);
 });
 
@@ -99,10 +126,10 @@ test('a frame is sent again three times at most', () => {
   const inFlight = windowOf([0]);
   let repairs = 0;
   for (let seq = 1; seq < 10; seq++) {
-    inFlight.add(frame(seq));
+    inFlight.add(frame(seq), 0);
     inFlight.confirm(nobleCrypto, receipt([seq, seq]));
     for (const lost of inFlight.takeLost(seq)) {
-      inFlight.resent(lost);
+      inFlight.resent(lost, 0);
       repairs += 1;
     }
   }
@@ -112,7 +139,7 @@ test('a frame is sent again three times at most', () => {
 test('failing forgets everything and rejects who waits for a receipt, nobody else', async () => {
   const inFlight = new InFlight({ framesMax: 1, bytesMax: 10_000 });
   const [sent, delivered, logged] = [pending(0, 'sent'), pending(1, 'delivered'), pending(2, 'logged')];
-  inFlight.add(frame(0, [sent, delivered, logged]));
+  inFlight.add(frame(0, [sent, delivered, logged]), 0);
   const empty = inFlight.empty();
   const room = inFlight.room();
   const why = new Error('why');

@@ -11,6 +11,17 @@ export interface InFlightFrame {
   /** 32 bytes: what a receipt names the label by. */
   readonly leafHash: Uint8Array;
   readonly messages: readonly PendingMessage[];
+  /** False where nothing is done about a loss but to say so. */
+  readonly repaired: boolean;
+}
+
+/** What a receipt says that was not known before. */
+export interface Confirmed {
+  readonly frames: readonly InFlightFrame[];
+  /** When the newest of them that was sent once only had left, milliseconds; null where all were repaired. */
+  readonly sentAtMs: number | null;
+  /** Highest seq that the receipt names. */
+  readonly newest: number;
 }
 
 interface Entry {
@@ -18,6 +29,9 @@ interface Entry {
   repairs: number;
   /** The newest seq that had left when it was sent last; infinite while it is about to be sent again. */
   sentAfter: number;
+  sentAtMs: number;
+  /** It left more than once: what confirms it says nothing about how long that takes. */
+  resent: boolean;
 }
 
 /** How much may be under way at once. */
@@ -26,13 +40,16 @@ export interface WindowBounds {
   readonly bytesMax: number;
 }
 
-/** One frame is sent again this often, then the reader's own patience decides. */
+/** One frame is sent again this often because of receipts, then the clock or the reader's own patience decides. */
 const REPAIRS_MAX = 3;
+/** Frames that are settled and whose labels are still known: a receipt that was lost is given again. */
+const SETTLED_MAX = 1024;
 
 /** The sender's window: what is under way, in order of seq, until the reader confirms it. */
 export class InFlight {
   readonly #bounds: WindowBounds;
   readonly #entries = new Map<number, Entry>();
+  readonly #settled = new Map<number, Uint8Array>();
   #newest = -1;
   #bytes = 0;
   #change: PromiseWithResolvers<void> | undefined;
@@ -45,16 +62,29 @@ export class InFlight {
     return this.#entries.size;
   }
 
-  add(frame: InFlightFrame): void {
-    this.#entries.set(frame.seq, { frame, repairs: 0, sentAfter: frame.seq });
+  /** When the oldest frame under way left, milliseconds; null where none is under way or all are about to be resent. */
+  get oldestSentAtMs(): number | null {
+    let oldest: number | null = null;
+    for (const { sentAtMs, sentAfter } of this.#entries.values()) {
+      if (Number.isFinite(sentAfter) && (oldest === null || sentAtMs < oldest)) oldest = sentAtMs;
+    }
+    return oldest;
+  }
+
+  add(frame: InFlightFrame, nowMs: number): void {
+    this.#entries.set(frame.seq, { frame, repairs: 0, sentAfter: frame.seq, sentAtMs: nowMs, resent: false });
     this.#newest = frame.seq;
     this.#bytes += frame.bytes.length;
   }
 
-  /** `frame`, which {@link takeLost} gave, is sent again now. */
-  resent({ seq }: InFlightFrame): void {
+  /** `frame`, which {@link takeLost} or {@link takeOverdue} gave, is sent again now; false where it is settled by now. */
+  resent({ seq }: InFlightFrame, nowMs: number): boolean {
     const entry = this.#entries.get(seq);
-    if (entry) entry.sentAfter = this.#newest;
+    if (!entry) return false;
+    entry.sentAfter = this.#newest;
+    entry.sentAtMs = nowMs;
+    entry.resent = true;
+    return true;
   }
 
   /** Resolves when the window has room for another frame. */
@@ -68,26 +98,35 @@ export class InFlight {
   }
 
   /**
-   * Takes a receipt's word and gives the frames it covers; throws `malformed` where it names a frame that is not under
-   * way or other labels than ours, and then changes nothing.
+   * Takes a receipt's word; what it repeats of earlier ones is nothing new. Throws `malformed` where it names a frame
+   * that never left, or left too long ago, or other labels than ours, and then changes nothing.
    */
-  confirm(crypto: Crypto, receipt: DeliveryReceipt): InFlightFrame[] {
-    const covered: InFlightFrame[] = [];
+  confirm(crypto: Crypto, receipt: DeliveryReceipt): Confirmed {
+    const entries: Entry[] = [];
+    const leafHashes: Uint8Array[] = [];
+    let newest = -1;
     for (const seq of seqsOf(receipt.ranges)) {
-      const frame = this.#entries.get(seq)?.frame;
-      if (!frame) throw new SealwireError('malformed', `A delivery receipt names seq ${seq}, which is not under way.`);
-      covered.push(frame);
+      const entry = this.#entries.get(seq);
+      const leafHash = entry?.frame.leafHash ?? this.#settled.get(seq);
+      if (!leafHash)
+        throw new SealwireError('malformed', `A delivery receipt names seq ${seq}, which is not under way.`);
+      if (entry) entries.push(entry);
+      leafHashes.push(leafHash);
+      newest = seq;
     }
-    const hash = hashLabels(
-      crypto,
-      covered.map(({ leafHash }) => leafHash),
-    );
-    if (!equalBytes(hash, receipt.labelsHash)) {
+    if (!equalBytes(hashLabels(crypto, leafHashes), receipt.labelsHash)) {
       throw new SealwireError('malformed', 'A delivery receipt is about other labels than those that were sent.');
     }
-    for (const frame of covered) this.#remove(frame);
+    for (const { frame } of entries) this.#remove(frame);
     this.#signal();
-    return covered;
+    const timed = entries.findLast(({ resent }) => !resent);
+    return { frames: entries.map(({ frame }) => frame), sentAtMs: timed?.sentAtMs ?? null, newest };
+  }
+
+  /** Nothing more is expected of `frame`. */
+  giveUp(frame: InFlightFrame): void {
+    this.#remove(frame);
+    this.#signal();
   }
 
   /**
@@ -106,6 +145,17 @@ export class InFlight {
     return lost;
   }
 
+  /** Frames that left before `sentBeforeMs` and were not confirmed; each is given once until it was sent again. */
+  takeOverdue(sentBeforeMs: number): InFlightFrame[] {
+    const overdue: InFlightFrame[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.sentAtMs > sentBeforeMs || !Number.isFinite(entry.sentAfter)) continue;
+      entry.sentAfter = Number.POSITIVE_INFINITY;
+      overdue.push(entry.frame);
+    }
+    return overdue;
+  }
+
   /** Forgets everything and rejects whoever waits for a receipt. */
   fail(error: Error): void {
     for (const { frame } of [...this.#entries.values()]) {
@@ -115,9 +165,12 @@ export class InFlight {
     this.#signal();
   }
 
-  #remove(frame: InFlightFrame): void {
-    this.#entries.delete(frame.seq);
-    this.#bytes -= frame.bytes.length;
+  #remove({ seq, bytes, leafHash }: InFlightFrame): void {
+    if (!this.#entries.delete(seq)) return;
+    this.#bytes -= bytes.length;
+    this.#settled.set(seq, leafHash);
+    const [oldest] = this.#settled.keys();
+    if (this.#settled.size > SETTLED_MAX && oldest !== undefined) this.#settled.delete(oldest);
   }
 
   #changed(): Promise<void> {

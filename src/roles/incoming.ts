@@ -1,9 +1,9 @@
 import { equalBytes } from '../core/bytes.ts';
-import { SealwireError } from '../core/errors.ts';
+import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { type BodyMessage, readBody } from '../core/frame/body.ts';
 import { decodeRatchetEnd, type RatchetEnd } from '../core/frame/end.ts';
 import type { Label } from '../core/frame/label.ts';
-import { type OpenedFrame, receiveFrame } from '../core/frame/open.ts';
+import { type OpenedFrame, receiveFrame, type SignedFrame } from '../core/frame/open.ts';
 import { type Ordered, StreamOrder } from '../core/frame/order.ts';
 import { type DeliveryReceipt, decodeDeliveryReceipt } from '../core/frame/receipt.ts';
 import { idToTopic } from '../core/identity/id.ts';
@@ -11,6 +11,7 @@ import { KIND, type Kind, kindName } from '../core/kinds.ts';
 
 import { ReceivingRatchet } from '../core/ratchet/receiving.ts';
 import type { RatchetPosition } from '../core/ratchet/sending.ts';
+import { isTopic } from '../core/topic.ts';
 import type { AsyncQueue } from './queue.ts';
 import type { SessionContext } from './session-context.ts';
 import { Turns } from './turns.ts';
@@ -20,6 +21,8 @@ export interface ReceivedMessage {
   readonly kind: Kind;
   /** The sender's id, 32 bytes. */
   readonly senderId: Uint8Array;
+  /** The application topic it is about; null for what was sent to this peer as such. */
+  readonly topic: string | null;
   readonly n: number;
   /** Milliseconds since 1970, the sender's word. */
   readonly timeMs: number;
@@ -34,6 +37,8 @@ export interface IncomingHandlers {
   onDeliveryReceipt(receipt: DeliveryReceipt): void;
   /** A frame was taken in and may be confirmed. */
   onTaken(seq: number, leafHash: Uint8Array): void;
+  /** A frame came whose seq was used before. */
+  onReplayed(seq: number, leafHash: Uint8Array): void;
   /** The peer's signed end is here and nothing before it is missing any more (or was given up). */
   onEnd(): void;
 }
@@ -44,6 +49,7 @@ const MESSAGE_KINDS: ReadonlySet<Kind> = new Set([KIND.message, KIND.ledgerRecei
 interface Arrived {
   readonly message: BodyMessage;
   readonly kind: Kind;
+  readonly topic: string | null;
   readonly expired: boolean;
 }
 
@@ -88,7 +94,7 @@ export class Incoming {
         this.#checkPlace(received.label);
         const { toBeVerified, signature } = received.label;
         const valid = await this.#context.verifier.verify(toBeVerified, signature);
-        await this.#apply(received.verified(valid).open(this.#context.crypto, this.#ratchet));
+        await this.#apply(this.#open(received.verified(valid)));
       } catch (error) {
         if (!(error instanceof SealwireError)) throw error;
         this.#context.onEvent({ type: 'refused', error });
@@ -117,11 +123,27 @@ export class Incoming {
     if (!equalBytes(label.senderId, peerId)) {
       throw new SealwireError('sender-unknown', 'A frame names another sender than the peer of this session.');
     }
-    if (label.topic !== this.#ownTopic) {
+    if (!this.#isForUs(label)) {
       throw new SealwireError('wrong-recipient', 'A frame is addressed to somebody else.');
     }
     if (!equalBytes(label.ratchetId, this.#ratchet.ratchetId) || label.channel !== null || label.rosterName !== '') {
       throw new SealwireError('wrong-session', 'A frame belongs to another session.');
+    }
+  }
+
+  /** Control goes to this peer by its id; what is about an application topic is bound to it by the ratchet. */
+  #isForUs({ topic, kind }: Label): boolean {
+    return topic === this.#ownTopic || (kind === KIND.message && isTopic(topic));
+  }
+
+  #open(signed: SignedFrame): OpenedFrame {
+    try {
+      return signed.open(this.#context.crypto, this.#ratchet);
+    } catch (error) {
+      if (isSealwireError(error, 'replayed')) {
+        this.#handlers.onReplayed(signed.label.seq, this.#context.hasher.leaf(signed.label.bytes));
+      }
+      throw error;
     }
   }
 
@@ -132,7 +154,7 @@ export class Incoming {
     else if (label.kind === KIND.end) this.#applyEnd(opened);
     else throw new SealwireError('unsupported', `A frame of kind ${kindName(label.kind)} has no place in a session.`);
     const end = this.#end;
-    if (end && this.#ratchet.skippedCount <= end.voids.length) await this.#complete(end);
+    if (end && this.#hasAll(end)) await this.#complete(end);
     this.#watchGap();
   }
 
@@ -152,7 +174,10 @@ export class Incoming {
     this.#stream = stream;
     this.#confirm(label);
     const { kind } = label;
-    await this.#deliver(messages.flatMap((message) => this.#order.accept(message.n, { message, kind, expired })));
+    const topic = label.topic === this.#ownTopic ? null : label.topic;
+    await this.#deliver(
+      messages.flatMap((message) => this.#order.accept(message.n, { message, kind, topic, expired })),
+    );
   }
 
   #applyReceipt({ content, commit }: OpenedFrame): void {
@@ -176,6 +201,11 @@ export class Incoming {
     this.#handlers.onTaken(label.seq, this.#context.hasher.leaf(label.bytes));
   }
 
+  /** Every message is here, or every frame but those that the sender says were never sent: receipts may be missing. */
+  #hasAll(end: RatchetEnd): boolean {
+    return this.#order.next >= end.messages || this.#ratchet.skippedCount <= end.voids.length;
+  }
+
   async #complete(end: RatchetEnd): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
@@ -192,9 +222,9 @@ export class Incoming {
     }
   }
 
-  #toReceived({ n, late, item: { message, kind } }: Ordered<Arrived> & { type: 'message' }): ReceivedMessage {
+  #toReceived({ n, late, item: { message, kind, topic } }: Ordered<Arrived> & { type: 'message' }): ReceivedMessage {
     const { timeMs, contentType, payload } = message;
-    return { kind, senderId: this.#context.peerId, n, timeMs, contentType, payload, late };
+    return { kind, senderId: this.#context.peerId, topic, n, timeMs, contentType, payload, late };
   }
 
   /** Patience starts when something is found missing and ends when nothing is. */

@@ -9,7 +9,9 @@ import { KIND, type Kind } from '../core/kinds.ts';
 
 import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
-import { InFlight, type InFlightFrame } from './in-flight.ts';
+import { checkTopic } from '../core/topic.ts';
+import { InFlight } from './in-flight.ts';
+import { Repairing } from './repairing.ts';
 import { type PendingMessage, SendQueue, type SendUntil, type Sent } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
 import { Turns } from './turns.ts';
@@ -22,6 +24,8 @@ const UNTIL: ReadonlySet<SendUntil> = new Set<SendUntil>(['sent', 'delivered', '
 /** What a caller says of one message. */
 export interface OutgoingMessage {
   readonly kind: Kind;
+  /** The application topic it is about; null for the reader as such. */
+  readonly topic: string | null;
   readonly contentType: number | string;
   readonly payload: Uint8Array;
   /** Milliseconds since 1970 after which it must not be delivered; rounded up to a second. */
@@ -29,12 +33,16 @@ export interface OutgoingMessage {
   readonly until: SendUntil;
 }
 
+/** What a label is made of beside what the session knows. */
+type LabelPart = Pick<PendingMessage, 'kind' | 'topic' | 'expiresAtS'>;
+
 /** The sending half of a session: batches, seals, signs, sends, logs, and repairs what the reader missed. */
 export class Outgoing {
   readonly #context: SessionContext;
   readonly #ratchet: SendingRatchet;
   readonly #queue: SendQueue;
   readonly #inFlight: InFlight;
+  readonly #repairing: Repairing;
   readonly #stream: Uint8Array;
   readonly #topic: string;
   #n = 0;
@@ -53,12 +61,14 @@ export class Outgoing {
   /** The ratchet is gone: nothing at all can be sent. */
   #over = false;
 
-  constructor(context: SessionContext, start: RatchetPosition) {
+  /** `onSilence` is told once nothing was confirmed for too long. */
+  constructor(context: SessionContext, start: RatchetPosition, onSilence: (error: SealwireError) => void) {
     const { tuning, crypto } = context;
     this.#context = context;
     this.#ratchet = new SendingRatchet(crypto, start);
     this.#queue = new SendQueue(tuning.sendQueueMessagesMax);
     this.#inFlight = new InFlight({ framesMax: tuning.windowFramesMax, bytesMax: tuning.windowBytesMax });
+    this.#repairing = new Repairing(context, this.#inFlight, this.#turns, onSilence);
     this.#stream = crypto.random(8);
     this.#topic = idToTopic(context.peerId);
   }
@@ -68,7 +78,7 @@ export class Outgoing {
     return this.#closed !== undefined && this.#inFlight.size === 0;
   }
 
-  /** Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage` or why the session is over. */
+  /** Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage`, `topic-invalid` or why the session is over. */
   async send(message: OutgoingMessage): Promise<Sent> {
     if (this.#ending) throw sessionClosed();
     this.#assertOpen();
@@ -83,7 +93,7 @@ export class Outgoing {
   async sendOpen(kind: Kind, content: Uint8Array): Promise<void> {
     await this.#turns.run(async () => {
       // Receipts still follow the own end: the peer may have more to be confirmed than we had to send.
-      if (!this.#over) await this.#emit(await this.#seal(kind, null, content));
+      if (!this.#over) await this.#emit(await this.#seal({ kind, topic: null, expiresAtS: null }, content));
     });
   }
 
@@ -96,13 +106,12 @@ export class Outgoing {
     if (!equalBytes(receipt.ratchetId, this.#ratchet.ratchetId)) {
       throw new SealwireError('wrong-session', 'A delivery receipt is about another ratchet.');
     }
-    const covered = this.#inFlight.confirm(this.#context.crypto, receipt);
-    for (const { seq, messages } of covered) {
+    const confirmed = this.#inFlight.confirm(this.#context.crypto, receipt);
+    for (const { seq, messages } of confirmed.frames) {
       for (const { n, until, done } of messages) if (until === 'delivered') done.resolve({ n, seq, logged: null });
     }
-    this.#context.onEvent({ type: 'confirmed', frames: covered.length });
-    const lost = this.#inFlight.takeLost(covered.at(-1)?.seq ?? -1);
-    if (lost.length > 0) this.#turns.run(() => this.#repair(lost)).catch(() => {});
+    this.#context.onEvent({ type: 'confirmed', frames: confirmed.frames.length });
+    this.#repairing.heard(confirmed);
   }
 
   /** Sends what was given so far, then the closing frame; resolves when the peer has confirmed all of it. */
@@ -114,8 +123,9 @@ export class Outgoing {
       if (this.#closed) return;
       this.#closed = sessionClosed();
       const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: this.#voids };
-      const sealed = await this.#seal(KIND.end, null, encodeRatchetEnd(end));
-      this.#track(sealed, []);
+      const sealed = await this.#seal({ kind: KIND.end, topic: null, expiresAtS: null }, encodeRatchetEnd(end));
+      // Without it the reader could not tell an end from a cut, whatever may be lost before it.
+      this.#track(sealed, [], true);
       await this.#emit(sealed);
     });
     await this.#inFlight.empty();
@@ -125,6 +135,7 @@ export class Outgoing {
   fail(error: SealwireError): void {
     this.#closed ??= error;
     this.#over = true;
+    this.#repairing.stop();
     this.#ratchet.erase();
     this.#queue.fail(error);
     this.#inFlight.fail(error);
@@ -151,7 +162,7 @@ export class Outgoing {
     }
   }
 
-  #enqueue({ kind, contentType, payload, expiresAtMs, until }: OutgoingMessage): PendingMessage {
+  #enqueue({ kind, topic, contentType, payload, expiresAtMs, until }: OutgoingMessage): PendingMessage {
     const n = this.#n;
     const encoded = encodeMessage({
       stream: this.#stream,
@@ -164,7 +175,7 @@ export class Outgoing {
     if (encoded.length > BODY_BYTES_MAX) throw tooLarge(encoded.length);
     this.#n += 1;
     const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
-    const pending = { kind, n, expiresAtS, encoded, until, done: Promise.withResolvers<Sent>() };
+    const pending = { kind, topic, n, expiresAtS, encoded, until, done: Promise.withResolvers<Sent>() };
     this.#queue.push(pending);
     this.#pumping ??= this.#pump();
     return pending;
@@ -184,31 +195,32 @@ export class Outgoing {
   }
 
   async #sendBatch(): Promise<void> {
-    const { batchMax } = this.#context.tuning;
+    const { batchMax, repair } = this.#context.tuning;
     const batch = this.#queue.takeBatch({ messagesMax: batchMax, bytesMax: BODY_BYTES_MAX });
     const first = batch[0];
     if (!first) return;
     try {
       const body = joinBody(batch.map(({ encoded }) => encoded));
-      const sealed = await this.#seal(first.kind, first.expiresAtS, body);
+      const sealed = await this.#seal(first, body);
       // The others would only take memory until the receipt is here.
       this.#track(
         sealed,
         batch.filter(({ until }) => until === 'delivered'),
+        repair,
       );
-      await this.#emit(sealed, batch);
+      await this.#emit(sealed, batch, first.topic);
     } catch (error) {
       for (const { done } of batch) done.reject(error);
     }
   }
 
-  async #seal(kind: Kind, expiresAtS: number | null, content: Uint8Array): Promise<SealedFrame> {
+  async #seal({ kind, topic, expiresAtS }: LabelPart, content: Uint8Array): Promise<SealedFrame> {
     const { crypto, clock, signer, sink, ownId } = this.#context;
     const plan = {
       kind,
       senderId: ownId,
       rosterName: '',
-      topic: this.#topic,
+      topic: topic ?? this.#topic,
       expiresAtS,
       issuedAtS: Math.floor(clock.now() / 1000),
       channel: null,
@@ -224,24 +236,22 @@ export class Outgoing {
     }
   }
 
-  #track(sealed: SealedFrame, messages: readonly PendingMessage[]): void {
+  #track(sealed: SealedFrame, messages: readonly PendingMessage[], repaired: boolean): void {
     const { seq, bytes, label } = sealed;
-    this.#inFlight.add({ seq, bytes, leafHash: this.#context.hasher.leaf(label), messages });
+    const leafHash = this.#context.hasher.leaf(label);
+    this.#inFlight.add({ seq, bytes, leafHash, messages, repaired }, this.#context.clock.now());
+    this.#repairing.watch();
   }
 
-  async #emit(sealed: SealedFrame, messages: readonly PendingMessage[] = []): Promise<void> {
+  async #emit(
+    sealed: SealedFrame,
+    messages: readonly PendingMessage[] = [],
+    topic: string | null = null,
+  ): Promise<void> {
     this.#log(sealed, messages);
-    await this.#context.connection.send(sealed.bytes);
+    await this.#context.connection.send(sealed.bytes, ...(topic === null ? [] : [topic]));
     for (const { n, until, done } of messages) {
       if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });
-    }
-  }
-
-  async #repair(lost: readonly InFlightFrame[]): Promise<void> {
-    for (const frame of lost) {
-      this.#inFlight.resent(frame);
-      await this.#context.connection.send(frame.bytes);
-      this.#context.onEvent({ type: 'repaired', seq: frame.seq });
     }
   }
 
@@ -265,7 +275,8 @@ export class Outgoing {
 }
 
 /** What the far end would refuse is refused here, before it takes a place in the stream. */
-function checkMessage({ until, contentType, payload, expiresAtMs }: OutgoingMessage): void {
+function checkMessage({ until, topic, contentType, payload, expiresAtMs }: OutgoingMessage): void {
+  if (topic !== null) checkTopic(topic);
   if (!(payload instanceof Uint8Array)) {
     throw new SealwireError('usage', 'A payload is a Uint8Array.', { hint: 'Encode text with a TextEncoder.' });
   }

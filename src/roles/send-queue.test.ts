@@ -7,6 +7,7 @@ import { type PendingMessage, SendQueue, type Sent } from './send-queue.ts';
 function pending(n: number, rest: Partial<PendingMessage> = {}): PendingMessage {
   return {
     kind: KIND.message,
+    topic: null,
     n,
     expiresAtS: null,
     encoded: new Uint8Array(10),

@@ -17,6 +17,8 @@ export type SendUntil = 'sent' | 'delivered' | 'logged';
 /** A message on its way into a frame. */
 export interface PendingMessage {
   readonly kind: Kind;
+  /** The application topic it is about; null for what goes to the reader as such. */
+  readonly topic: string | null;
   readonly n: number;
   readonly expiresAtS: number | null;
   /** Encoded as it will lie in the body. */
@@ -71,7 +73,7 @@ export class SendQueue {
     let count = 1;
     for (; count < Math.min(messagesMax, this.#items.length); count++) {
       const next = this.#items[count];
-      if (!next || next.kind !== first.kind || next.expiresAtS !== first.expiresAtS) break;
+      if (!next || !shareLabel(first, next)) break;
       bytes += next.encoded.length;
       if (bytes > bytesMax) break;
     }
@@ -92,4 +94,8 @@ export class SendQueue {
     this.#room?.resolve();
     this.#room = undefined;
   }
+}
+
+function shareLabel(a: PendingMessage, b: PendingMessage): boolean {
+  return a.kind === b.kind && a.topic === b.topic && a.expiresAtS === b.expiresAtS;
 }

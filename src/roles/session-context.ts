@@ -1,5 +1,6 @@
 import type { Crypto } from '../core/crypto/port.ts';
 import type { TreeHasher } from '../core/ledger/merkle.ts';
+import { TUNING } from '../core/limits.ts';
 import type { Clock, Connection, Signer, Verifier } from '../core/ports.ts';
 import type { LabelSink } from './label-sink.ts';
 import type { SessionEventListener } from './session-events.ts';
@@ -18,6 +19,12 @@ export interface SessionTuning {
   readonly receiptDelayMs: number;
   readonly receiptFrames: number;
   readonly closeTimeoutMs: number;
+  /** First pause before a frame that nobody confirmed is sent again; null over carriers that lose nothing. */
+  readonly resendMs: number | null;
+  /** After so long without a single confirmation of what was sent the peer is taken to be gone. */
+  readonly unconfirmedMaxMs: number;
+  /** False where losses are only reported, as quality of service 0 has it. */
+  readonly repair: boolean;
 }
 
 /** What both halves of a session share. */
@@ -39,3 +46,21 @@ export interface SessionContext {
   readonly tuning: SessionTuning;
   readonly onEvent: SessionEventListener;
 }
+
+/** What a session over a carrier that loses nothing goes by unless told. */
+export const SESSION_TUNING: SessionTuning = {
+  batchMax: TUNING.batchMax,
+  sendQueueMessagesMax: TUNING.sendQueueMessagesMax,
+  receiveQueueMessagesMax: TUNING.receiveQueueMessagesMax,
+  receiveQueueBytesMax: TUNING.receiveQueueBytesMax,
+  heldMessagesMax: TUNING.heldMessagesMax,
+  windowFramesMax: TUNING.windowFramesMax,
+  windowBytesMax: TUNING.windowBytesMax,
+  gapWaitMs: TUNING.gapWaitMs,
+  receiptDelayMs: TUNING.receiptDelayMs,
+  receiptFrames: TUNING.receiptFrames,
+  closeTimeoutMs: TUNING.closeTimeoutMs,
+  resendMs: null,
+  unconfirmedMaxMs: TUNING.unconfirmedMaxMs,
+  repair: true,
+};

@@ -13,6 +13,8 @@ export type SessionEvent =
   | { readonly type: 'confirmed'; readonly frames: number }
   /** A frame that the peer missed was sent once more, byte for byte. */
   | { readonly type: 'repaired'; readonly seq: number }
+  /** A frame got lost and is not sent again, as quality of service 0 has it. */
+  | { readonly type: 'lost'; readonly seq: number }
   /** The ledger did not take a label of ours. */
   | { readonly type: 'not-logged'; readonly seq: number; readonly error: SealwireError };
 

@@ -16,6 +16,8 @@ const OCTET_STREAM = 42;
 export interface SendOptions {
   /** A CoAP Content-Format number or a media type; 42, plain bytes, unless told. */
   readonly contentType?: number | string;
+  /** The application topic it is about, signed with it; none unless told. */
+  readonly topic?: string;
   /** Milliseconds since 1970 after which it must not be delivered any more. */
   readonly expiresAtMs?: number;
   /** How far to wait; `sent` unless told. */
@@ -58,13 +60,14 @@ export class Session implements AsyncDisposable {
     this.peer = start.peer;
     const { receiveQueueMessagesMax, receiveQueueBytesMax } = context.tuning;
     this.#messages = new AsyncQueue(receiveQueueMessagesMax, receiveQueueBytesMax, ({ payload }) => payload.length);
-    this.#outgoing = new Outgoing(context, start.sending);
+    this.#outgoing = new Outgoing(context, start.sending, (error) => this.#stop(error));
     this.#confirming = new Confirming(context, start.receiving.ratchetId, (content) =>
       this.#outgoing.sendOpen(KIND.deliveryReceipt, content),
     );
     this.#incoming = new Incoming(context, start.receiving, this.#messages, {
       onDeliveryReceipt: (receipt) => this.#outgoing.confirm(receipt),
       onTaken: (seq, leafHash) => this.#confirming.add(seq, leafHash),
+      onReplayed: (seq, leafHash) => this.#confirming.again(seq, leafHash),
       onEnd: () => this.#onPeerEnd(),
     });
     void this.#read();
@@ -82,7 +85,7 @@ export class Session implements AsyncDisposable {
 
   /**
    * Seals and sends one message; what is sent in one turn of the loop shares a frame. Resolves as far as `until` says;
-   * rejects with `too-large`, `usage`, `session-closed`, `stream-cut` or `not-logged`. The payload may be changed at once.
+   * rejects with `too-large`, `usage`, `topic-invalid`, `session-closed`, `stream-cut` or `not-logged`. The payload may be changed at once.
    */
   send(payload: Uint8Array, options: SendOptions = {}): Promise<Sent> {
     return this.#send(KIND.message, payload, options);
@@ -96,6 +99,7 @@ export class Session implements AsyncDisposable {
   #send(kind: Kind, payload: Uint8Array, options: SendOptions): Promise<Sent> {
     return this.#outgoing.send({
       kind,
+      topic: options.topic ?? null,
       contentType: options.contentType ?? OCTET_STREAM,
       payload,
       expiresAtMs: options.expiresAtMs ?? null,

@@ -82,7 +82,7 @@ test('N10: a label with anything else in it than was signed is refused, and the 
     [{ senderId: mallory }, 'sender-unknown'],
     [{ senderId: talk.operator.member.identity.id }, 'sender-unknown'],
     [{ topic: idToTopic(mallory) }, 'wrong-recipient'],
-    [{ topic: 'plant/valve/8' }, 'wrong-recipient'],
+    [{ topic: 'plant/valve/8' }, 'signature-invalid'],
     [{ ratchetId: new Uint8Array(16).fill(1) }, 'wrong-session'],
     [{ channel: 'valves' }, 'wrong-session'],
     [{ rosterName: 'plant' }, 'wrong-session'],

@@ -8,13 +8,13 @@ import { draftFrame } from '../../src/core/frame/seal.ts';
 import { idToTopic } from '../../src/core/identity/id.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { TreeHasher } from '../../src/core/ledger/merkle.ts';
-import { TUNING } from '../../src/core/limits.ts';
 import { SendingRatchet } from '../../src/core/ratchet/sending.ts';
 import { systemClock } from '../../src/node/clock.ts';
 import { nodeCrypto, nodeSigner, nodeVerifier } from '../../src/node/crypto.ts';
 import { generateKey } from '../../src/node/key-files.ts';
 import { openLedgerReader } from '../../src/node/sqlite-ledger.ts';
 import { Outgoing } from '../../src/roles/outgoing.ts';
+import { SESSION_TUNING } from '../../src/roles/session-context.ts';
 import { runSealwire } from '../support/child.ts';
 import { say } from '../support/messages.ts';
 import { meet, Stage } from '../support/stage.ts';
@@ -45,14 +45,15 @@ test('a delivery receipt that names another ratchet confirms nothing', async () 
       },
       verifier: nodeVerifier(signer.publicKey),
       sink: null,
-      tuning: TUNING,
+      tuning: SESSION_TUNING,
       onEvent: () => {},
     } as unknown as ConstructorParameters<typeof Outgoing>[0],
     { ratchetId, seq: 0, chainKey: new Uint8Array(32) },
+    () => assert.fail('nobody was silent'),
   );
   const payload = new Uint8Array(1);
   const until = 'sent' as const;
-  await outgoing.send({ kind: KIND.message, contentType: 42, payload, expiresAtMs: null, until });
+  await outgoing.send({ kind: KIND.message, topic: null, contentType: 42, payload, expiresAtMs: null, until });
   const [frame] = sent;
   assert.ok(frame);
   const labelsHash = hashLabels(nodeCrypto, [hasher.leaf(readFrame(frame).label.bytes)]);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { connectAsync } from 'mqtt';
+import { base64urlnopad } from '../../src/core/bytes.ts';
+import { inboxTopic } from '../../src/core/inbox.ts';
 import { noMosquitto, noMosquittoClients } from '../support/brokers.ts';
 import { type Guest, MosquittoExample } from '../support/mosquitto-example.ts';
 import { noOpenssl, openssl } from '../support/openssl.ts';
@@ -60,6 +62,8 @@ test('members write into each other’s inboxes as themselves, and read their ow
   skip,
 }, async () => {
   const { example, notary, sensor, operator, valve } = plant;
+  const [to, from] = [base64urlnopad.decode(operator.id), base64urlnopad.decode(sensor.id)];
+  assert.equal(inbox(operator, sensor), inboxTopic({ to, lane: 'frames', from }));
   const notaryHears = await example.subscribe(notary, '#');
   const members = [sensor, operator, valve, notary];
   const all: string[] = [];

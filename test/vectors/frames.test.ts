@@ -7,12 +7,12 @@ import { readFrame } from '../../src/core/frame/frame.ts';
 import { isOpenKind } from '../../src/core/frame/label.ts';
 import { receiveFrame } from '../../src/core/frame/open.ts';
 import { TreeHasher } from '../../src/core/ledger/merkle.ts';
-import { TUNING } from '../../src/core/limits.ts';
 import { encryptionKeyOf, macKeyOf, messageKeyOf, nextChainKey } from '../../src/core/ratchet/keys.ts';
 import { ReceivingRatchet } from '../../src/core/ratchet/receiving.ts';
 import { Incoming, type ReceivedMessage } from '../../src/roles/incoming.ts';
 import { memoryPair } from '../../src/roles/memory.ts';
 import { AsyncQueue } from '../../src/roles/queue.ts';
+import { SESSION_TUNING } from '../../src/roles/session-context.ts';
 import type { SessionEvent } from '../../src/roles/session-events.ts';
 import { type FrameVector, type FrameVectors, generate, generateWith } from '../../tools/vectors/frames.ts';
 import { ISSUED_AT_S } from '../support/frames.ts';
@@ -51,10 +51,10 @@ function recipient({ crypto, verifier }: Implementation): {
     peerId: hexToBytes(vectors.sender.id),
     verifier: verifier(hexToBytes(vectors.sender.publicKey)),
     sink: null,
-    tuning: TUNING,
+    tuning: SESSION_TUNING,
     onEvent: (event: SessionEvent) => void events.push(event),
   };
-  const handlers = { onDeliveryReceipt: () => {}, onTaken: () => {}, onEnd: () => {} };
+  const handlers = { onDeliveryReceipt: () => {}, onTaken: () => {}, onReplayed: () => {}, onEnd: () => {} };
   return { incoming: new Incoming(context, start, queue, handlers), events, queue };
 }
 

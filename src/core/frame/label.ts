@@ -167,7 +167,7 @@ export function readLabel(reader: CborReader, data: Uint8Array): Label {
   }
   const mac0 = decodeMac0(payload);
   return {
-    ...readHeader(protectedBytes),
+    ...readLabelHeader(protectedBytes),
     bytes,
     protectedBytes,
     content: mac0.payload,
@@ -177,7 +177,8 @@ export function readLabel(reader: CborReader, data: Uint8Array): Label {
   };
 }
 
-function readHeader(protectedBytes: Uint8Array): LabelHeader {
+/** Decodes the protected header of a label; throws `malformed` or `unsupported`. */
+export function readLabelHeader(protectedBytes: Uint8Array): LabelHeader {
   const reader = new CborReader(protectedBytes);
   if (reader.map() !== 5) throw malformed('its header has not five parameters');
   if (reader.key(COSE.alg).int() !== COSE.algEs256) throw malformed('it is not signed with ES256');
