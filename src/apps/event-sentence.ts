@@ -1,3 +1,4 @@
+import type { BrokerEvent } from '../roles/mqtt/events.ts';
 import type { PeerEvent } from './open-peer.ts';
 
 /** What an event means, in a sentence for people; undefined for what is not worth one. */
@@ -20,9 +21,31 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return `Frame ${event.seq} to ${event.peer} is not in the ledger: ${event.error.message} [${event.error.code}]`;
     case 'handshake-refused':
       return `No session with ${event.remote}: ${event.error.message} [${event.error.code}]`;
+    case 'session-lost':
+      return `The session with ${event.peer} is lost: ${event.error.message} [${event.error.code}]`;
+    case 'broker':
+      return `The broker at ${event.remote}: ${brokerSentence(event.event)}`;
     case 'notary-trouble':
       return `The notary: ${event.error.message} [${event.error.code}]`;
     case 'confirmed':
       return undefined;
+  }
+}
+
+function brokerSentence(event: BrokerEvent): string {
+  switch (event.type) {
+    case 'lost':
+      return `The line is lost: ${event.error.message} [${event.error.code}]`;
+    case 'still-lost':
+      return `No line yet, next try in ${event.pauseMs} ms: ${event.error.message} [${event.error.code}]`;
+    case 'reconnected':
+      return 'The line is back.';
+    case 'take-failed':
+      return `A publication on ${event.topic} was not taken in: ${String(event.error)}`;
+    case 'client-id-taken':
+    case 'subscription-refused':
+    case 'publication-refused':
+    case 'publication-ignored':
+      return `${event.error.message} [${event.error.code}]`;
   }
 }

@@ -13,8 +13,10 @@ import { Listening } from '../roles/listening.ts';
 import { type Notary, openNotary } from '../roles/notary.ts';
 import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service.ts';
 import { Peer } from '../roles/peer.ts';
+import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
 import { printable } from './console.ts';
-import type { Context } from './context.ts';
+import { aborted, type Context } from './context.ts';
+import { type NotaryBroker, notaryAtBroker } from './notary-bus.ts';
 import { notEmpty } from './program.ts';
 import { Transports } from './transports.ts';
 
@@ -28,6 +30,8 @@ export interface NotaryOptions {
   readonly origin?: string;
   /** The ledger's file; `ledger.db` in the home unless told. */
   readonly ledgerFile?: string;
+  /** A broker to listen in at, beside the address. */
+  readonly broker?: NotaryBroker;
   readonly events?: NotaryServiceEvents;
 }
 
@@ -63,17 +67,24 @@ export async function runNotary(options: NotaryOptions): Promise<RunningNotary> 
   const onRefused = (error: SealwireError, remote: string): void => options.events?.onTrouble?.(error, remote);
   const listener = await new Transports(identity, shared).listen(options.address, onRefused);
   const listening = new Listening(new Peer({ ...shared, identity }), listener, { onRefused });
-  const serving = new NotaryService(nodeCrypto, notary, options.events).run(listening);
+  const service = new NotaryService(nodeCrypto, notary, options.events);
+  const serving = service.run(listening);
   opening.defer(async () => {
     await listening.close();
     await serving;
   });
+  if (options.broker) {
+    const parts = { identity, shared: { ...shared, identity }, notary, service, onTrouble: onRefused };
+    opening.use(await notaryAtBroker(parts, options.broker));
+  }
   const parts = opening.move();
   const close = (): Promise<void> => parts.disposeAsync();
   return { notary, address: listening.address, ledgerFile, close, [Symbol.asyncDispose]: close };
 }
 
-interface NotaryFlags {
+interface NotaryFlags extends Omit<BrokerFlags, 'broker'> {
+  readonly broker?: string;
+  readonly filter: readonly string[];
   readonly listen: string;
   readonly origin?: string;
   readonly ledger?: string;
@@ -82,9 +93,11 @@ interface NotaryFlags {
 
 /** `notary`: keeps the ledger. */
 export function registerNotary(program: Command, context: Context): void {
-  program
+  const command = program
     .command('notary')
-    .description('keep a ledger: log the labels of whom this home trusts, in signed blocks')
+    .description('keep a ledger: log the labels of whom this home trusts, in signed blocks');
+  withBrokerFlags(command, null)
+    .option('--filter <filters...>', 'what to listen to at the broker', ['#'])
     .option('--listen <address>', 'where peers reach it', notEmpty, 'tcp://127.0.0.1:7701')
     .option('--origin <name>', "the ledger's own name, the same for good (default: sealwire/NAME)", notEmpty)
     .option('--ledger <file>', "the ledger's file (default: ledger.db in the home)", notEmpty)
@@ -94,12 +107,15 @@ export function registerNotary(program: Command, context: Context): void {
 
 async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
   const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
+  const { broker: url, filter: filters } = flags;
+  const broker = url === undefined ? undefined : { url, filters, ...(await brokerOptions(flags)) };
   await using running = await runNotary({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
     address: flags.listen,
     ...(flags.origin === undefined ? {} : { origin: flags.origin }),
     ...(flags.ledger === undefined ? {} : { ledgerFile: resolve(flags.ledger) }),
+    ...(broker === undefined ? {} : { broker }),
     events: {
       onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
       onTrouble: (error, who) => context.console.note(printable(`${who}: ${error.message} [${error.code}]`)),
@@ -112,6 +128,7 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     await context.console.json({
       event: 'listening',
       address,
+      ...(broker === undefined ? {} : { broker: broker.url }),
       id,
       origin: notary.origin,
       ledgerFile,
@@ -120,13 +137,9 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     });
   } else {
     context.console.note(`Notary ${id} keeps ${notary.origin} in ${ledgerFile}, ${treeSize} entries so far.`);
-    context.console.note(`It listens at ${address}; Ctrl-C ends it.`);
+    const places = broker === undefined ? address : `${address} and listens in at ${broker.url}`;
+    context.console.note(`It listens at ${places}; Ctrl-C ends it.`);
   }
   const failure = await Promise.race([aborted(context.signal), notary.failed]);
   if (failure !== undefined) throw failure;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

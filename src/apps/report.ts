@@ -20,7 +20,8 @@ export const EXIT_HELP = `Exit codes:
   0   done
   1   refused: a signature, key, certificate, frame or ledger does not hold
   2   usage: a command, option, argument or address is wrong
-  3   local: a home, file, passphrase or ledger is missing, exposed or unreadable, or the clock is not set
+  3   local: a home, file, passphrase or ledger is missing, exposed or unreadable, the clock is not set, or a broker
+      that was started here has failed
   4   network: the peer cannot be reached, went away, or took too long
   5   notary: an entry was not admitted or not logged
   69  this Node.js is older than 24
@@ -68,6 +69,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'stream-cut': EXIT.network,
   timeout: EXIT.network,
   overloaded: EXIT.network,
+  'broker-failed': EXIT.local,
   'ledger-broken': EXIT.refused,
   'ledger-missing': EXIT.local,
   'head-moved': EXIT.notary,

@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { systemClock } from '../node/clock.ts';
 import type { Context } from './context.ts';
+import { duration } from './duration.ts';
 import { EXIT } from './report.ts';
 import { makeCast } from './tour/cast.ts';
 import { consoleNarrator, silentNarrator } from './tour/narrator.ts';
@@ -39,13 +40,4 @@ async function tour(context: Context, forMs: number | undefined): Promise<void> 
   } finally {
     cancel();
   }
-}
-
-const UNITS_MS = { ms: 1, s: 1000, m: 60_000 } as const;
-
-function duration(text: string): number {
-  const [, digits, unit] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? [];
-  const ms = Number(digits) * (UNITS_MS[unit as keyof typeof UNITS_MS] ?? Number.NaN);
-  if (!(ms > 0)) throw new InvalidArgumentError('It is not a time like 10s, 500ms or 2m.');
-  return ms;
 }

@@ -45,6 +45,8 @@ export type ErrorCode =
   | 'stream-cut'
   | 'timeout'
   | 'overloaded'
+  // a broker that is run here
+  | 'broker-failed'
   // ledger
   | 'ledger-broken'
   | 'ledger-missing'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { isSealwireError } from './errors.ts';
-import { checkFilter, checkTopic, topicMatches } from './topic.ts';
+import { checkFilter, checkPublishTopic, checkTopic, topicMatches } from './topic.ts';
 
 suite('topics', () => {
   for (const topic of ['plant/line1/temperature', '/', 'a//b', 'grüße/日本', 'sealwired/x', 'x'.repeat(256)]) {
@@ -22,6 +22,20 @@ suite('topics', () => {
     test(`${JSON.stringify(topic.slice(0, 30))} is none`, () => {
       assert.throws(
         () => checkTopic(topic),
+        (error) => isSealwireError(error, 'topic-invalid'),
+      );
+    });
+  }
+});
+
+suite('topics on the bus', () => {
+  for (const topic of ['plant/line1/temperature', 'sealwire/1/x']) {
+    test(`${topic} is one`, () => assert.equal(checkPublishTopic(topic), topic));
+  }
+  for (const topic of ['', 'a/+', '$SYS/x', 'a\u0000']) {
+    test(`${JSON.stringify(topic)} is none`, () => {
+      assert.throws(
+        () => checkPublishTopic(topic),
         (error) => isSealwireError(error, 'topic-invalid'),
       );
     });

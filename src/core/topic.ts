@@ -21,10 +21,15 @@ export function isTopic(topic: string): boolean {
 
 /** An application topic as it is; throws `topic-invalid` for one that MQTT (5.0, section 4.7) or a label does not take. */
 export function checkTopic(topic: string): string {
-  if (/[+#]/.test(topic)) throw invalid(topic, 'it has a wildcard, + or #, which only a filter may have');
-  if (topic.startsWith('$')) throw invalid(topic, 'it begins with $, which is the broker’s own');
   if (`${topic}/`.startsWith(OWN_ROOT)) throw invalid(topic, 'what begins with sealwire/ is for control messages');
   if (ID_FORM.test(topic)) throw invalid(topic, 'it has the form of an id');
+  return checkPublishTopic(topic);
+}
+
+/** As {@link checkTopic}, and our own inboxes may be published to as well. */
+export function checkPublishTopic(topic: string): string {
+  if (/[+#]/.test(topic)) throw invalid(topic, 'it has a wildcard, + or #, which only a filter may have');
+  if (topic.startsWith('$')) throw invalid(topic, 'it begins with $, which is the broker’s own');
   return checkText(topic);
 }
 

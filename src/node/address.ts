@@ -9,6 +9,9 @@ export interface Address {
   readonly port: number;
 }
 
+/** Ports that a URL leaves out although they were written (WHATWG URL, special schemes). */
+const LEFT_OUT: Readonly<Record<string, string>> = { ws: '80', wss: '443' };
+
 /** Takes `scheme://host:port` apart; throws `address-invalid` for anything else. Port 0 is for listeners only. */
 export function parseAddress(text: string, scheme: string, portMin: 0 | 1): Address {
   const url = URL.parse(text);
@@ -17,9 +20,10 @@ export function parseAddress(text: string, scheme: string, portMin: 0 | 1): Addr
   if (url.username || url.password || url.pathname.replace('/', '') || url.search || url.hash) {
     throw invalid(text, scheme, 'it holds more than a host and a port');
   }
-  const port = Number(url.port);
+  const portText = url.port || (LEFT_OUT[scheme] ?? '');
+  const port = Number(portText);
   if (url.hostname === '') throw invalid(text, scheme, 'it names no host');
-  if (url.port === '' || port < portMin) throw invalid(text, scheme, `it names no port from ${portMin} to 65535`);
+  if (portText === '' || port < portMin) throw invalid(text, scheme, `it names no port from ${portMin} to 65535`);
   return { scheme, host: url.hostname.replace(/^\[|\]$/g, ''), port };
 }
 

@@ -1,0 +1,164 @@
+import { join } from 'node:path';
+import { SealwireError } from '../core/errors.ts';
+import { pinByName } from '../core/identity/trust.ts';
+import type { Qos } from '../core/ports.ts';
+import { type Home, type LoadedIdentity, readTrust } from '../node/home.ts';
+import { SqliteReceipts } from '../node/sqlite-receipts.ts';
+import { Bus, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
+import type { Addressee, BusLogging } from '../roles/bus/bus-sessions.ts';
+import { Peer, type PeerOptions } from '../roles/peer.ts';
+import type { Sent } from '../roles/send-queue.ts';
+import { Submitting } from '../roles/submitting.ts';
+import { type BrokerAccess, connectAs } from './connect-broker.ts';
+import type { PeerEvent } from './open-peer.ts';
+
+/** How an identity takes part at a broker. */
+export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
+  /** Of what is published and subscribed to, hop by hop; 1 unless told. */
+  readonly qos?: Qos;
+  /** The name under which a notary at the same broker is trusted; without one nothing is logged. */
+  readonly notary?: string;
+}
+
+/** How one message is published: for whom, and how far to wait. */
+export interface PublishOptions extends BusPublishOptions {
+  /** The name under which its one reader is trusted. */
+  readonly to: string;
+}
+
+/** What {@link joinBroker} takes beside a broker's address. */
+export interface BusIdentity {
+  readonly home: Home;
+  readonly identity: LoadedIdentity;
+  readonly shared: PeerOptions;
+  readonly onEvent: (event: PeerEvent) => void;
+}
+
+/** Longer than a notary at the broker takes to log and answer on a bad day. */
+const NOTARY_PATIENCE_MS = 2_000;
+/** A notary that was started anew knows no session of before: its silence is not to cost labels. */
+const NOTARY_SILENCE_MS = 15_000;
+
+/**
+ * Connects an identity to a broker. Rejects with `address-invalid`, `broker-unreachable`, `broker-refused`, and with a
+ * notary whatever keeps it from a session with that.
+ */
+export async function joinBroker(url: string, own: BusIdentity, options: JoinOptions = {}): Promise<SealwireBus> {
+  const { qos = 1, notary, ...access } = options;
+  const notaryAt = notary === undefined ? undefined : await findPeer(own.home, notary);
+  const { identity, shared, onEvent } = own;
+  const broker = await connectAs(identity, url, shared, {
+    ...access,
+    onEvent: (event) => onEvent({ type: 'broker', event, remote: url }),
+  });
+  const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
+  const bus: Bus = await Bus.open({
+    peer: new Peer({
+      ...shared,
+      sink: logging?.submitting ?? null,
+      onEvent: (event, { peerName }) => onEvent({ ...event, peer: peerName }),
+    }),
+    broker,
+    qos,
+    ...(logging ? { logging } : {}),
+    onRefused: (error, remote) => onEvent({ type: 'handshake-refused', error, remote }),
+    onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
+  });
+  const joined = new SealwireBus(own.home, bus, logging);
+  try {
+    await logging?.submitting.start();
+  } catch (error) {
+    await joined.close();
+    throw error;
+  }
+  return joined;
+}
+
+/** Where a trusted name has its inbox; throws `identity-unknown`. */
+async function findPeer(home: Home, name: string): Promise<Addressee> {
+  const pin = pinByName(await readTrust(home), name);
+  if (pin) return pin;
+  throw new SealwireError('identity-unknown', `Nobody is trusted here under the name ${JSON.stringify(name)}.`, {
+    hint: 'A reader at a broker is found by its id: `sealwire trust add` it; `sealwire trust list` shows the names.',
+  });
+}
+
+/** Where the labels of one bus go: a notary that listens at the same broker. */
+class BusLog implements BusLogging {
+  readonly notaryId: Uint8Array;
+  readonly peer: Peer;
+  readonly submitting: Submitting;
+  readonly #receipts: SqliteReceipts;
+
+  constructor({ home, shared, onEvent }: BusIdentity, notary: Addressee, bus: () => Bus) {
+    this.notaryId = notary.id;
+    this.peer = new Peer({ ...shared, tuning: { unconfirmedMaxMs: NOTARY_SILENCE_MS, ...shared.tuning } });
+    this.#receipts = new SqliteReceipts(join(home.directory, 'receipts.db'));
+    this.submitting = new Submitting({
+      ...shared,
+      receipts: this.#receipts,
+      patienceMs: NOTARY_PATIENCE_MS,
+      open: () => bus().session(notary),
+      onTrouble: (error) => onEvent({ type: 'notary-trouble', error }),
+    });
+  }
+
+  /** Waits for the receipts that are still to come. */
+  async close(): Promise<void> {
+    await this.submitting.close();
+    this.#receipts.close();
+  }
+}
+
+/** One identity at one broker: publish to a reader, subscribe, iterate over what comes. Made by {@link joinBroker}. */
+export class SealwireBus implements AsyncDisposable {
+  readonly #home: Home;
+  readonly #bus: Bus;
+  readonly #logging: BusLog | undefined;
+
+  constructor(home: Home, bus: Bus, logging: BusLog | undefined) {
+    this.#home = home;
+    this.#bus = bus;
+    this.#logging = logging;
+  }
+
+  /** Where the broker is, for people. */
+  get remote(): string {
+    return this.#bus.remote;
+  }
+
+  /**
+   * Seals `payload` for one reader and publishes it on `topic`. Opens a session with the reader first where there is
+   * none; rejects with `peer-offline` where it does not answer within one handshake's time, or `waitMs`. Rejects with
+   * `topic-invalid`, `identity-unknown`, and as `Session.send` does.
+   */
+  async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions): Promise<Sent> {
+    return this.#bus.publish(topic, payload, await findPeer(this.#home, to), options);
+  }
+
+  /** Asks for what is published under `filter` and sealed for this identity; rejects with `topic-invalid`, `broker-refused`. */
+  subscribe(filter: string): Promise<void> {
+    return this.#bus.subscribe(filter);
+  }
+
+  /** True where `topic` lies under a filter that was subscribed to. */
+  isSubscribed(topic: string): boolean {
+    return this.#bus.isSubscribed(topic);
+  }
+
+  /** What comes, from everybody, in each sender's order. One consumer; what is not read holds the broker back. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<BusMessage> {
+    return this.#bus[Symbol.asyncIterator]();
+  }
+
+  /** Ends sessions in order, waits for receipts that are still to come, and leaves the broker. Iteration ends. */
+  async close(): Promise<void> {
+    await this.#bus.leave();
+    await this.#logging?.close();
+    await this.#bus.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

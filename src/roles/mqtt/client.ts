@@ -1,0 +1,110 @@
+import mqtt, {
+  type IClientOptions,
+  type IConnackPacket,
+  type IPublishPacket,
+  type MqttClient,
+  type Packet,
+} from 'mqtt';
+import { FRAME_BYTES_MAX } from '../../core/limits.ts';
+import type { MqttSettings, MqttVersion } from './options.ts';
+import { PacketGuard } from './packet-guard.ts';
+
+export type { IConnackPacket, IPublishPacket, MqttClient, Packet };
+
+/** A frame, a topic, and room for properties that brokers add. */
+const PACKET_BYTES_MAX: number = FRAME_BYTES_MAX + 16 * 1024;
+/**
+ * MQTT 3.1.1 has no way to say it: whoever may write where we read would break our connection by a packet over the
+ * bound, again and again if it is retained. So it is wide there, and what is over ours is read and dropped.
+ */
+const PACKET_BYTES_MAX_311: number = 16 * 1024 * 1024;
+/** MQTT.js has a timer of its own that cannot be left out: ours comes first. */
+const NEVER_MS = 2 ** 31 - 1;
+
+/**
+ * MQTT.js's client for one network connection, which it has begun to make. Nothing of MQTT.js that would go on over
+ * several connections is in use: no reconnecting, no resubscribing, no queue, no store. Throws what TLS throws for
+ * certificates or keys that it cannot read.
+ */
+export function startClient(settings: MqttSettings, version: MqttVersion): MqttClient {
+  const client = mqtt.connect(clientOptions(settings, version));
+  const { stream } = client;
+  // Or each publication waits for the acknowledgement of the last packet, up to 40 ms.
+  if ('setNoDelay' in stream) (stream as { setNoDelay(noDelay: boolean): void }).setNoDelay(true);
+  const guard = new PacketGuard(version === 5 ? PACKET_BYTES_MAX : PACKET_BYTES_MAX_311);
+  stream.on('data', (chunk: Uint8Array) => {
+    if (!guard.admits(chunk)) stream.destroy(tooLarge());
+  });
+  return client;
+}
+
+/** What is the error's own reason code, where the broker gave one (MQTT 3.1.1, section 3.2.2.3; 5.0, section 2.4). */
+export function reasonCode(error: unknown): number | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'number' ? code : undefined;
+}
+
+/** A reason code in words. */
+export function reasonText(code: number): string {
+  const text = mqtt.ReasonCodes[code as keyof typeof mqtt.ReasonCodes];
+  return text ? text.toLowerCase() : `reason code ${code}`;
+}
+
+/**
+ * The payload as MQTT.js should get it: it clones what it sends, and of a view it clones the whole buffer that lies
+ * beneath. Of Node's own kind of view it takes the part.
+ */
+export function packetPayload(payload: Uint8Array): Buffer {
+  const own = globalThis.Buffer as typeof Buffer | undefined;
+  if (own) return own.from(payload.buffer, payload.byteOffset, payload.length);
+  const isWhole = payload.length === payload.buffer.byteLength;
+  return (isWhole ? payload : payload.slice()) as Buffer;
+}
+
+function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOptions {
+  const { address, clientId, username, password, tls, keepaliveS, intakeMax } = settings;
+  const { scheme: protocol, host, port, path } = address;
+  return {
+    protocol,
+    host,
+    hostname: protocol.startsWith('ws') && host.includes(':') ? `[${host}]` : host,
+    port,
+    ...(protocol.startsWith('ws')
+      ? { path, wsOptions: { perMessageDeflate: false, maxPayload: PACKET_BYTES_MAX_311 } }
+      : {}),
+    clientId,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...tls,
+    rejectUnauthorized: true,
+    protocolVersion: version,
+    clean: true,
+    keepalive: keepaliveS,
+    connectTimeout: NEVER_MS,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    outgoingStore: new NoStore(),
+    incomingStore: new NoStore(),
+    ...(version === 5
+      ? { properties: { receiveMaximum: Math.min(intakeMax, 65_535), maximumPacketSize: PACKET_BYTES_MAX } }
+      : {}),
+  };
+}
+
+function tooLarge(): Error {
+  return Object.assign(new Error('the broker sends a packet over the bound'), { code: 'PACKET_TOO_LARGE' });
+}
+
+/** The window keeps what is under way, and acknowledgements are ours: MQTT.js keeps nothing. */
+class NoStore extends mqtt.Store {
+  override put(_packet: unknown, done?: () => void): this {
+    done?.();
+    return this;
+  }
+
+  override del(_packet: unknown, done?: () => void): this {
+    done?.();
+    return this;
+  }
+}
