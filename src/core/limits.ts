@@ -45,6 +45,8 @@ export const TUNING = {
   windowFramesMax: 1024,
   windowBytesMax: 8_388_608,
   heldMessagesMax: 4096,
+  /** Payloads of messages that wait for one before them. */
+  heldBytesMax: 8_388_608,
   sendQueueMessagesMax: 16_384,
   receiveQueueMessagesMax: 16_384,
   /** Payloads that wait for the application. */

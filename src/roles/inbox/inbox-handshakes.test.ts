@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { enter, type InboxActor, InboxNet, type Parcel } from '../../../test/support/inbox-net.ts';
+import { two } from '../../../test/support/inbox-attacks.ts';
+import { enter, InboxNet, type Parcel } from '../../../test/support/inbox-net.ts';
 import { refused } from '../../../test/support/refused.ts';
 import { identityOf } from '../../../test/support/session-pair.ts';
 import { bytesToHex, equalBytes } from '../../core/bytes.ts';
@@ -16,17 +17,6 @@ import { INBOX_TUNING } from './inbox-tuning.ts';
 
 const timeout = 60_000;
 const { replyPauseMs } = INBOX_TUNING;
-
-interface Two {
-  readonly net: InboxNet;
-  readonly alice: InboxActor;
-  readonly bob: InboxActor;
-}
-
-async function two(): Promise<Two> {
-  const net = new InboxNet();
-  return { net, alice: await enter(net, 'alice'), bob: await enter(net, 'bob') };
-}
 
 /** A well-formed message_1 of nobody. */
 function stray(suites: readonly number[] = [5], method = 0): Uint8Array {
@@ -167,7 +157,7 @@ async function oldFashioned(net: InboxNet, name: string): Promise<{ readonly id:
     const answer = (to: Uint8Array, bytes: Uint8Array): void =>
       net.send({ from: id, to: from, unit: encodeEnvelope({ connectionId: to, message: bytes }) });
     if (connectionId) {
-      const [peer] = [await identityOf('alice')];
+      const peer = await identityOf('alice');
       const claim = waiting?.receive(message);
       const check = claim?.identify({ publicKey: peer.signer.publicKey, accepted: true });
       assert.ok(waiting && check);
