@@ -135,7 +135,10 @@ export class SealwireBus implements AsyncDisposable {
     } catch (error) {
       if (!isSealwireError(error, 'peer-offline')) throw error;
       const { message, hint } = error;
-      throw new SealwireError('peer-offline', `${to} is not there: ${message}`, { ...(hint ? { hint } : {}), cause: error });
+      throw new SealwireError('peer-offline', `${to} is not there: ${message}`, {
+        ...(hint ? { hint } : {}),
+        cause: error,
+      });
     }
   }
 

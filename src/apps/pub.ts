@@ -79,7 +79,13 @@ async function publish(
   }
 }
 
-function publishOptions({ to, until, wait, qos, notary }: PublishFlags): PublishOptions & { readonly until: SendUntil } {
+function publishOptions({
+  to,
+  until,
+  wait,
+  qos,
+  notary,
+}: PublishFlags): PublishOptions & { readonly until: SendUntil } {
   if (until === 'logged' && notary === undefined) {
     throw new SealwireError('usage', 'Without a notary nothing is logged: --until logged needs --notary.', {
       hint: 'Name the notary that listens in at this broker, as it is trusted here.',
