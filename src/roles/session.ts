@@ -78,6 +78,11 @@ export class Session implements AsyncDisposable {
     return this.#context.connection.remote;
   }
 
+  /** True once one side has begun to end it, or it is over: nothing more can be sent. */
+  get closing(): boolean {
+    return this.#closing !== undefined || this.#stopped;
+  }
+
   /** Resolves when the session is over, for whatever reason. */
   get over(): Promise<void> {
     return this.#over.promise;

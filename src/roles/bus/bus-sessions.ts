@@ -120,9 +120,11 @@ export class BusSessions implements AsyncDisposable {
   /** Takes what came on any topic; resolves once it was taken in. */
   async take(publication: Publication): Promise<void> {
     const address = parseInboxTopic(publication.topic);
-    if (address === null || address.lane === 'frames') return this.#router.take(publication);
-    // Nobody keeps handshakes on a broker but to annoy with them.
-    if (publication.retained || !equalBytes(address.to, this.#ownId)) return;
+    if (address === null) return this.#router.take(publication);
+    // Nobody keeps what is for an inbox on a broker but to annoy with it.
+    if (publication.retained) return;
+    if (address.lane === 'frames') return this.#router.take(publication);
+    if (!equalBytes(address.to, this.#ownId)) return;
     await this.#handshakes.take(address.from, publication.payload);
     // A session that it completed is to be there before the frames that follow.
     await this.#options.peer.party.clock.turn();
@@ -144,7 +146,6 @@ export class BusSessions implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true;
     this.#handshakes.stop();
-    this.#table.stop();
     await this.leave();
     await Promise.allSettled(this.#table.all().map((session) => session.close()));
     await this.#inbox?.unsubscribe();

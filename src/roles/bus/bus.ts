@@ -1,5 +1,6 @@
 import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
+import { parseInboxTopic } from '../../core/inbox.ts';
 import { TUNING } from '../../core/limits.ts';
 import type { BrokerConnection, Qos, Subscription } from '../../core/ports.ts';
 import { checkFilter, checkTopic, topicMatches } from '../../core/topic.ts';
@@ -38,7 +39,8 @@ export interface BusOptions {
 export class Bus implements AsyncDisposable {
   readonly #options: BusOptions;
   readonly #messages: AsyncQueue<BusMessage>;
-  readonly #filters = new Map<string, Subscription>();
+  /** What was asked of the broker, granted or not yet, in the order of asking. */
+  readonly #filters = new Map<string, Promise<Subscription>>();
   /** By the reader's id: to each, messages leave in the order in which they were given. */
   readonly #turns = new Map<string, Turns>();
   #sessions: BusSessions | undefined;
@@ -97,9 +99,27 @@ export class Bus implements AsyncDisposable {
   async subscribe(filter: string): Promise<void> {
     checkFilter(filter);
     const sessions = this.#sessionsOrThrow();
-    if (this.#filters.has(filter)) return;
+    const asked = this.#filters.get(filter) ?? this.#ask(filter, sessions);
+    this.#filters.set(filter, asked);
+    try {
+      await asked;
+    } catch (error) {
+      this.#filters.delete(filter);
+      throw error;
+    }
+  }
+
+  #ask(filter: string, sessions: BusSessions): Promise<Subscription> {
     const { broker, qos } = this.#options;
-    this.#filters.set(filter, await broker.subscribe(filter, qos, (publication) => sessions.take(publication)));
+    return broker.subscribe(filter, qos, (publication) =>
+      this.#isFirst(filter, publication.topic) ? sessions.take(publication) : undefined,
+    );
+  }
+
+  /** What several filters match is taken once, and inboxes have a subscription of their own. */
+  #isFirst(filter: string, topic: string): boolean {
+    if (parseInboxTopic(topic)) return false;
+    return this.#filters.keys().find((other) => topicMatches(other, topic)) === filter;
   }
 
   /** True where `topic` lies under a filter that was subscribed to. */

@@ -22,6 +22,12 @@ const SESSIONS_MAX = 4;
 /** A session that is not the current one and in which no message came for so long is ended. */
 const RETIRE_MS = 30_000;
 
+/** The sessions with one peer; the newest, or whichever is preferred to it, stands last. */
+interface Place {
+  entries: Entry[];
+  cancelRetiring: () => void;
+}
+
 /**
  * The sessions with every peer. All that are live are listened to; sent is on the current one: the newest, or, of two
  * that were begun from both sides at once, the one whose Initiator has the lower id, so that both sides choose alike.
@@ -29,10 +35,8 @@ const RETIRE_MS = 30_000;
 export class SessionTable {
   readonly #clock: Clock;
   readonly #ownId: Uint8Array;
-  /** By the peer's id; the current one stands last. */
-  readonly #entries = new Map<string, Entry[]>();
-  /** By the peer's id: stops waiting for what may be retired. */
-  readonly #retiring = new Map<string, () => void>();
+  /** By the peer's id. */
+  readonly #places = new Map<string, Place>();
 
   constructor(clock: Clock, ownId: Uint8Array) {
     this.#clock = clock;
@@ -41,63 +45,63 @@ export class SessionTable {
 
   add(session: Session, facts: SessionFacts): void {
     const key = bytesToHex(session.peer.id);
-    const entries = this.#entries.get(key) ?? [];
+    const place = this.#places.get(key) ?? { entries: [], cancelRetiring: () => {} };
+    this.#places.set(key, place);
+    const { entries } = place;
     const initiatorId = facts.role === 'initiator' ? this.#ownId : session.peer.id;
     const entry = { session, initiatorId, facts, heardAtMs: this.#clock.now() };
     const current = entries.at(-1);
     const isBehind = current !== undefined && facts.overlapped && yieldsTo(entry, current);
+    // One that nobody sends in any more has as long as all others, however long it was only sent in.
+    if (current && !isBehind) current.heardAtMs = entry.heardAtMs;
     entries.splice(isBehind ? entries.length - 1 : entries.length, 0, entry);
-    this.#entries.set(key, entries);
     void session.over.then(() => this.#remove(key, entry));
-    const [oldest] = entries;
-    if (entries.length > SESSIONS_MAX && oldest) end(oldest.session);
-    this.#retireLater(key);
+    for (const { session: oldest } of entries.slice(0, -SESSIONS_MAX)) end(oldest);
+    this.#retireLater(place);
   }
 
-  /** Where to send to that peer; undefined where there is no session. */
+  /** Where to send to that peer; undefined where there is no session. It may be at its end: another follows then. */
   current(peerId: Uint8Array): Session | undefined {
-    return this.#entries.get(bytesToHex(peerId))?.at(-1)?.session;
+    return this.#places.get(bytesToHex(peerId))?.entries.at(-1)?.session;
   }
 
   /** A message came in `session`: it is in use. */
   heard(session: Session): void {
-    const entry = this.#entries.get(bytesToHex(session.peer.id))?.find((candidate) => candidate.session === session);
+    const { entries = [] } = this.#places.get(bytesToHex(session.peer.id)) ?? {};
+    const entry = entries.find((candidate) => candidate.session === session);
     if (entry) entry.heardAtMs = this.#clock.now();
   }
 
   /** Every live session. */
   all(): Session[] {
-    return [...this.#entries.values()].flat().map(({ session }) => session);
-  }
-
-  /** Retires nothing any more. */
-  stop(): void {
-    for (const cancel of this.#retiring.values()) cancel();
-    this.#retiring.clear();
+    return [...this.#places.values()].flatMap(({ entries }) => entries).map(({ session }) => session);
   }
 
   #remove(key: string, entry: Entry): void {
-    const rest = this.#entries.get(key)?.filter((other) => other !== entry) ?? [];
-    if (rest.length > 0) this.#entries.set(key, rest);
-    else this.#entries.delete(key);
+    const place = this.#places.get(key);
+    if (!place) return;
+    place.entries = place.entries.filter((other) => other !== entry);
+    if (place.entries.length === 0) this.#places.delete(key);
+    // Timers keep a process alive: none is left where there is nothing to retire.
+    this.#retireLater(place);
   }
 
-  #retireLater(key: string): void {
-    const others = this.#entries.get(key)?.slice(0, -1) ?? [];
-    if (others.length === 0 || this.#retiring.has(key)) return;
-    const cancel = this.#clock.after(RETIRE_MS, () => {
-      this.#retiring.delete(key);
-      this.#retire(key);
-      this.#retireLater(key);
+  #retireLater(place: Place): void {
+    place.cancelRetiring();
+    place.cancelRetiring = () => {};
+    const others = othersOf(place);
+    if (others.length === 0) return;
+    const dueMs = Math.min(...others.map(({ heardAtMs }) => heardAtMs)) + RETIRE_MS;
+    place.cancelRetiring = this.#clock.after(dueMs - this.#clock.now(), () => {
+      const unusedSince = this.#clock.now() - RETIRE_MS;
+      for (const { session, heardAtMs } of othersOf(place)) if (heardAtMs <= unusedSince) end(session);
+      this.#retireLater(place);
     });
-    this.#retiring.set(key, cancel);
   }
+}
 
-  #retire(key: string): void {
-    const others = this.#entries.get(key)?.slice(0, -1) ?? [];
-    const unusedSince = this.#clock.now() - RETIRE_MS;
-    for (const { session, heardAtMs } of others) if (heardAtMs <= unusedSince) end(session);
-  }
+function othersOf({ entries }: Place): Entry[] {
+  return entries.slice(0, -1).filter(({ session }) => !session.closing);
 }
 
 /** Of two handshakes that ran at once from both sides, that of the lower id is kept for sending. */
