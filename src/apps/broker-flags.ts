@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { SealwireError } from '../core/errors.ts';
 import type { Qos } from '../core/ports.ts';
 import { readSmallFile } from '../node/files.ts';
 import type { BrokerAccess } from './connect-broker.ts';
@@ -37,9 +38,14 @@ export function withBrokerFlags(command: Command, broker: string | null = BROKER
     .addOption(new Option('--mqtt <version>', 'speak this version only').choices(['3.1.1', '5']));
 }
 
-/** What the flags mean for joining a broker; throws `file-unreadable`. */
+/** What the flags mean for joining a broker; throws `usage`, and `file-unreadable` and others for the files. */
 export async function brokerOptions(flags: Omit<BrokerFlags, 'broker'>): Promise<BrokerAccess & { readonly qos: Qos }> {
   const { ca, cert, key, username, passwordFile, mqtt } = flags;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new SealwireError('usage', '--cert and --key go together: a certificate, and the key that it is for.', {
+      hint: "Leave out both to show this home's own certificate.",
+    });
+  }
   const tls = {
     ...(ca === undefined ? {} : { ca: await readSmallFile(ca) }),
     ...(cert === undefined ? {} : { cert: await readSmallFile(cert) }),

@@ -1,3 +1,5 @@
+import { formatId } from '../core/identity/id.ts';
+import { parseInboxTopic } from '../core/inbox.ts';
 import type { BrokerConnection } from '../core/ports.ts';
 import type { LoadedIdentity } from '../node/home.ts';
 import { writePem } from '../node/pem.ts';
@@ -29,6 +31,12 @@ export function connectAs(
 ): Promise<BrokerConnection> {
   const shown = /^(mqtts|wss):/i.test(url) ? ownCertificate(identity) : {};
   return connectMqtt({ url, ...access, tls: { ...shown, ...tls }, clock, random: crypto.random });
+}
+
+/** For people: whom a publication in an inbox says that it is from, by its topic; elsewhere the topic. */
+export function claimedSender(topic: string): string {
+  const address = parseInboxTopic(topic);
+  return address === null ? topic : formatId(address.from);
 }
 
 /** The pair serves TLS as well: a broker may hold its clients to the same identities. */

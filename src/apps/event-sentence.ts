@@ -1,10 +1,16 @@
+import type { ErrorCode } from '../core/errors.ts';
 import type { BrokerEvent } from '../roles/mqtt/events.ts';
 import type { PeerEvent } from './open-peer.ts';
+
+/** What a frame is refused for before it has come to a session. */
+const STRAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['wrong-topic', 'wrong-session', 'sender-unknown']);
 
 /** What an event means, in a sentence for people; undefined for what is not worth one. */
 export function eventSentence(event: PeerEvent): string | undefined {
   switch (event.type) {
     case 'refused':
+      // Carriers double what they carry, and senders repeat what was not confirmed in time.
+      if (event.error.code === 'replayed') return `A frame of ${event.peer} came again and was dropped. [replayed]`;
       return `Refused a frame that came as from ${event.peer}: ${event.error.message} [${event.error.code}]`;
     case 'gap': {
       const { first, last } = event.gap;
@@ -20,6 +26,9 @@ export function eventSentence(event: PeerEvent): string | undefined {
     case 'not-logged':
       return `Frame ${event.seq} to ${event.peer} is not in the ledger: ${event.error.message} [${event.error.code}]`;
     case 'handshake-refused':
+      if (STRAY.has(event.error.code)) {
+        return `Refused a frame from ${event.remote}: ${event.error.message} [${event.error.code}]`;
+      }
       return `No session with ${event.remote}: ${event.error.message} [${event.error.code}]`;
     case 'session-lost':
       return `The session with ${event.peer} is lost: ${event.error.message} [${event.error.code}]`;

@@ -8,7 +8,7 @@ import type { NotaryService } from '../roles/notary-service.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import { AsyncQueue } from '../roles/queue.ts';
 import type { Session } from '../roles/session.ts';
-import { type BrokerAccess, connectAs } from './connect-broker.ts';
+import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
 
 /** Where a notary listens in. */
 export interface NotaryBroker extends BrokerAccess {
@@ -48,7 +48,7 @@ export async function notaryAtBroker(parts: NotaryParts, at: NotaryBroker): Prom
       broker,
       qos,
       onSession: (session) => void arriving.push(session),
-      onRefused: onTrouble,
+      onRefused: (error, topic) => onTrouble(error, claimedSender(topic)),
     }),
   );
   const crypto = shared.crypto;

@@ -1,23 +1,27 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { SealwireError } from '../core/errors.ts';
+import { SealwireError } from '../core/errors.ts';
 import { formatId } from '../core/identity/id.ts';
 import type { Anchor } from '../core/identity/path.ts';
 import { anchorsOf } from '../core/identity/trust.ts';
+import { checkFilter } from '../core/topic.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { loadIdentity, openHome, readTrust } from '../node/home.ts';
 import { readPassphrase } from '../node/passphrase.ts';
 import { openLedgerStore } from '../node/sqlite-ledger.ts';
 import { Listening } from '../roles/listening.ts';
+import { parseBrokerUrl } from '../roles/mqtt/address.ts';
 import { type Notary, openNotary } from '../roles/notary.ts';
 import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service.ts';
 import { Peer } from '../roles/peer.ts';
 import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
 import { printable } from './console.ts';
 import { aborted, type Context } from './context.ts';
+import { eventSentence } from './event-sentence.ts';
 import { type NotaryBroker, notaryAtBroker } from './notary-bus.ts';
 import { notEmpty } from './program.ts';
+import { Seldom } from './seldom.ts';
 import { Transports } from './transports.ts';
 
 /** How {@link runNotary} runs. */
@@ -84,7 +88,7 @@ export async function runNotary(options: NotaryOptions): Promise<RunningNotary> 
 
 interface NotaryFlags extends Omit<BrokerFlags, 'broker'> {
   readonly broker?: string;
-  readonly filter: readonly string[];
+  readonly filter?: readonly string[];
   readonly listen: string;
   readonly origin?: string;
   readonly ledger?: string;
@@ -97,7 +101,7 @@ export function registerNotary(program: Command, context: Context): void {
     .command('notary')
     .description('keep a ledger: log the labels of whom this home trusts, in signed blocks');
   withBrokerFlags(command, null)
-    .option('--filter <filters...>', 'what to listen to at the broker', ['#'])
+    .option('--filter <filters...>', 'what to listen to at the broker (default: #, everything)')
     .option('--listen <address>', 'where peers reach it', notEmpty, 'tcp://127.0.0.1:7701')
     .option('--origin <name>', "the ledger's own name, the same for good (default: sealwire/NAME)", notEmpty)
     .option('--ledger <file>', "the ledger's file (default: ledger.db in the home)", notEmpty)
@@ -107,8 +111,8 @@ export function registerNotary(program: Command, context: Context): void {
 
 async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
   const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
-  const { broker: url, filter: filters } = flags;
-  const broker = url === undefined ? undefined : { url, filters, ...(await brokerOptions(flags)) };
+  const broker = await brokerOf(context, flags);
+  const trouble = new Seldom(systemClock.now, context.console.note);
   await using running = await runNotary({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
@@ -118,7 +122,7 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     ...(broker === undefined ? {} : { broker }),
     events: {
       onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
-      onTrouble: (error, who) => context.console.note(printable(`${who}: ${error.message} [${error.code}]`)),
+      onTrouble: (error, who) => trouble.say(printable(`${who}: ${error.message} [${error.code}]`)),
     },
   });
   const { notary, address, ledgerFile } = running;
@@ -128,7 +132,7 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     await context.console.json({
       event: 'listening',
       address,
-      ...(broker === undefined ? {} : { broker: broker.url }),
+      ...(broker === undefined ? {} : { broker: parseBrokerUrl(broker.url).remote }),
       id,
       origin: notary.origin,
       ledgerFile,
@@ -137,9 +141,32 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     });
   } else {
     context.console.note(`Notary ${id} keeps ${notary.origin} in ${ledgerFile}, ${treeSize} entries so far.`);
-    const places = broker === undefined ? address : `${address} and listens in at ${broker.url}`;
+    const places = broker === undefined ? address : `${address} and listens in at ${parseBrokerUrl(broker.url).remote}`;
     context.console.note(`It listens at ${places}; Ctrl-C ends it.`);
   }
   const failure = await Promise.race([aborted(context.signal), notary.failed]);
   if (failure !== undefined) throw failure;
+}
+
+/** Where the flags say to listen in; throws `address-invalid`, `topic-invalid` and `usage`. */
+async function brokerOf(context: Context, flags: NotaryFlags): Promise<NotaryBroker | undefined> {
+  const { broker: url, filter: filters = ['#'] } = flags;
+  if (url === undefined) {
+    const { filter, ca, cert, key, username, passwordFile, mqtt } = flags;
+    if ([filter, ca, cert, key, username, passwordFile, mqtt].every((flag) => flag === undefined)) return undefined;
+    throw new SealwireError('usage', 'An option is about a broker, but there is no --broker.', {
+      hint: 'Add --broker mqtt://host:port to listen in there.',
+    });
+  }
+  const { remote } = parseBrokerUrl(url);
+  for (const filter of filters) checkFilter(filter);
+  return {
+    url,
+    filters,
+    ...(await brokerOptions(flags)),
+    onEvent: (event) => {
+      const sentence = eventSentence({ type: 'broker', event, remote });
+      if (sentence) context.console.note(printable(sentence));
+    },
+  };
 }

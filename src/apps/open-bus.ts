@@ -1,15 +1,15 @@
 import { join } from 'node:path';
-import { SealwireError } from '../core/errors.ts';
-import { pinByName } from '../core/identity/trust.ts';
+import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { Qos } from '../core/ports.ts';
-import { type Home, type LoadedIdentity, readTrust } from '../node/home.ts';
+import type { Home, LoadedIdentity } from '../node/home.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
 import { Bus, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
 import type { Addressee, BusLogging } from '../roles/bus/bus-sessions.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import type { Sent } from '../roles/send-queue.ts';
 import { Submitting } from '../roles/submitting.ts';
-import { type BrokerAccess, connectAs } from './connect-broker.ts';
+import { Addressees } from './addressees.ts';
+import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
 import type { PeerEvent } from './open-peer.ts';
 
 /** How an identity takes part at a broker. */
@@ -45,11 +45,12 @@ const NOTARY_SILENCE_MS = 15_000;
  */
 export async function joinBroker(url: string, own: BusIdentity, options: JoinOptions = {}): Promise<SealwireBus> {
   const { qos = 1, notary, ...access } = options;
-  const notaryAt = notary === undefined ? undefined : await findPeer(own.home, notary);
   const { identity, shared, onEvent } = own;
+  const addressees = new Addressees(own.home, shared.clock);
+  const notaryAt = notary === undefined ? undefined : await addressees.find(notary);
   const broker = await connectAs(identity, url, shared, {
     ...access,
-    onEvent: (event) => onEvent({ type: 'broker', event, remote: url }),
+    onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
   const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
   const bus: Bus = await Bus.open({
@@ -61,10 +62,11 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     broker,
     qos,
     ...(logging ? { logging } : {}),
-    onRefused: (error, remote) => onEvent({ type: 'handshake-refused', error, remote }),
+    onRefused: (error, topic) =>
+      onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
     onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
   });
-  const joined = new SealwireBus(own.home, bus, logging);
+  const joined = new SealwireBus(addressees, bus, logging);
   try {
     await logging?.submitting.start();
   } catch (error) {
@@ -72,15 +74,6 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     throw error;
   }
   return joined;
-}
-
-/** Where a trusted name has its inbox; throws `identity-unknown`. */
-async function findPeer(home: Home, name: string): Promise<Addressee> {
-  const pin = pinByName(await readTrust(home), name);
-  if (pin) return pin;
-  throw new SealwireError('identity-unknown', `Nobody is trusted here under the name ${JSON.stringify(name)}.`, {
-    hint: 'A reader at a broker is found by its id: `sealwire trust add` it; `sealwire trust list` shows the names.',
-  });
 }
 
 /** Where the labels of one bus go: a notary that listens at the same broker. */
@@ -112,12 +105,13 @@ class BusLog implements BusLogging {
 
 /** One identity at one broker: publish to a reader, subscribe, iterate over what comes. Made by {@link joinBroker}. */
 export class SealwireBus implements AsyncDisposable {
-  readonly #home: Home;
+  readonly #addressees: Addressees;
   readonly #bus: Bus;
   readonly #logging: BusLog | undefined;
+  #closing: Promise<void> | undefined;
 
-  constructor(home: Home, bus: Bus, logging: BusLog | undefined) {
-    this.#home = home;
+  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined) {
+    this.#addressees = addressees;
     this.#bus = bus;
     this.#logging = logging;
   }
@@ -129,11 +123,23 @@ export class SealwireBus implements AsyncDisposable {
 
   /**
    * Seals `payload` for one reader and publishes it on `topic`. Opens a session with the reader first where there is
-   * none; rejects with `peer-offline` where it does not answer within one handshake's time, or `waitMs`. Rejects with
+   * none; rejects with `peer-offline` where it does not answer within one handshake's time, or `waitMs`. Messages to one
+   * reader leave in the order of the calls, awaited or not, and the payload may be changed at once. Rejects with
    * `topic-invalid`, `identity-unknown`, and as `Session.send` does.
    */
   async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions): Promise<Sent> {
-    return this.#bus.publish(topic, payload, await findPeer(this.#home, to), options);
+    // While a name is looked up, the caller may change its bytes.
+    const kept = payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
+    try {
+      return await this.#bus.publish(topic, kept, await this.#addressees.find(to), options);
+    } catch (error) {
+      if (!isSealwireError(error, 'peer-offline')) throw error;
+      const { message, hint } = error;
+      throw new SealwireError('peer-offline', `${to} is not there: ${message}`, {
+        ...(hint ? { hint } : {}),
+        cause: error,
+      });
+    }
   }
 
   /** Asks for what is published under `filter` and sealed for this identity; rejects with `topic-invalid`, `broker-refused`. */
@@ -152,13 +158,18 @@ export class SealwireBus implements AsyncDisposable {
   }
 
   /** Ends sessions in order, waits for receipts that are still to come, and leaves the broker. Iteration ends. */
-  async close(): Promise<void> {
-    await this.#bus.leave();
-    await this.#logging?.close();
-    await this.#bus.close();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#bus.leave();
+    await this.#logging?.close();
+    await this.#bus.close();
   }
 }

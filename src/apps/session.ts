@@ -6,7 +6,7 @@ import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import { eventSentence } from './event-sentence.ts';
 import { sendLines } from './lines.ts';
-import { messageJson, TEXT_TYPE, textOf } from './message-output.ts';
+import { messageJson, messageText, TEXT_TYPE } from './message-output.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
 import { EXIT } from './report.ts';
@@ -129,6 +129,6 @@ async function printSession(context: Context, session: Session, prefix: string):
 async function printMessages(context: Context, session: Session, prefix: string): Promise<void> {
   for await (const message of session) {
     if (context.json) await context.console.json(messageJson(session.peer, message));
-    else await context.console.line(printable(prefix + textOf(message)));
+    else await context.console.line(printable(prefix + messageText(message)));
   }
 }

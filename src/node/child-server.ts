@@ -34,6 +34,7 @@ export interface ServerExit {
 
 const READY_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5_000;
+const ASK_AGAIN_MS = 100;
 const LAST_OUTPUT_TIMEOUT_MS = 500;
 
 /**
@@ -103,9 +104,13 @@ export class ChildServer {
 
   /** Ends it, by force where it takes too long; idempotent, never rejects. */
   async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
+    const ask = (): boolean => this.#child.kill('SIGTERM');
+    ask();
+    // Mosquitto forgets a signal that comes just before its loop begins.
+    const asking = setInterval(ask, ASK_AGAIN_MS);
     const stopTimer = systemClock.after(this.#stopTimeoutMs, () => this.#child.kill('SIGKILL'));
     await this.exited;
+    clearInterval(asking);
     stopTimer();
   }
 

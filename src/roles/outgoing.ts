@@ -166,7 +166,7 @@ export class Outgoing {
     if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
     this.#waiting += 1;
     // The caller may change its bytes meanwhile.
-    const kept = { ...message, payload: message.payload.slice() };
+    const kept = { ...message, payload: new Uint8Array(message.payload) };
     try {
       return await this.#entrance.run(async () => {
         await this.#queue.room();

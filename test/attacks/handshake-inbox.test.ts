@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bytesToHex, concatBytes, equalBytes } from '../../src/core/bytes.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../src/core/handshake/envelope.ts';
-import { decodeErrorMessage, encodeErrorMessage } from '../../src/core/handshake/error-message.ts';
+import { decodeErrorMessage, encodeErrorMessage, REFUSAL } from '../../src/core/handshake/error-message.ts';
 import { decodeMessage1, encodeMessage1 } from '../../src/core/handshake/message-1.ts';
 import { decodeMessage2, encodeMessage2 } from '../../src/core/handshake/message-2.ts';
 import { suite5 } from '../../src/core/handshake/suites.ts';
@@ -303,6 +303,26 @@ test('N12: a message_1 that somebody takes to the peer under another address is 
   const near = await net.elapse(alice.handshakes.initiate(bob.id, 'bob'));
   assertSame(near, bob.sessions[0]);
   assert.deepEqual([bob.sessions.length, bob.sessions[0]?.start.peer.name], [1, 'alice']);
+});
+
+test('N15: forged answers before the genuine one are not the reason why the confirmation is missing', {
+  timeout,
+}, async () => {
+  const { net, alice, bob } = await two();
+  net.fate = async (parcel) => {
+    if (isFrom(bob, parcel)) return bob.sessions.length > 0 ? [] : [parcel];
+    const { connectionId, message } = decodeEnvelope(parcel.unit);
+    if (!connectionId) {
+      await net.inject({ from: bob.id, to: alice.id, unit: forged2(message, bob.identity) });
+      const { connectionId: own } = decodeMessage1(message);
+      const unit = encodeEnvelope({ connectionId: own, message: encodeErrorMessage(REFUSAL) });
+      await net.inject({ from: bob.id, to: alice.id, unit });
+    }
+    return [parcel];
+  };
+  const near = net.elapse(alice.handshakes.initiate(bob.id, 'bob'));
+  await refused(near, 'handshake-timeout', /answered, but did not confirm/);
+  assert.equal(alice.work.verify, 4, 'the forged one was judged too: a certificate and a proof each');
 });
 
 test('N5: a whole handshake played again, to both sides in any order, makes no session', { timeout }, async () => {

@@ -126,7 +126,7 @@ interface Work {
 export interface ActorOptions {
   readonly trusts?: readonly string[];
   /** Asked anew for each handshake; instead of `trusts`. */
-  readonly anchors?: () => readonly Anchor[];
+  readonly anchors?: () => Eventually<readonly Anchor[]>;
   readonly identity?: OwnIdentity;
   readonly signer?: (own: Signer) => Signer;
   readonly tuning?: Partial<InboxTuning>;

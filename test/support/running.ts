@@ -59,6 +59,11 @@ export class RunningCommand implements AsyncDisposable {
     this.#child.stdin.end();
   }
 
+  /** Sends a signal and waits for nothing. */
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   /** Ends it as Ctrl-C does, or waits where it has ended; gives its exit code. */
   async interrupt(): Promise<number | null> {
     this.#child.kill('SIGINT');

@@ -1,4 +1,4 @@
-import { equalBytes } from '../../core/bytes.ts';
+import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import { parseInboxTopic } from '../../core/inbox.ts';
 import { TUNING } from '../../core/limits.ts';
@@ -9,6 +9,7 @@ import type { Peer } from '../peer.ts';
 import { AsyncQueue } from '../queue.ts';
 import type { Sent } from '../send-queue.ts';
 import type { SendOptions, Session } from '../session.ts';
+import { Turns } from '../turns.ts';
 import { type Addressee, type BusLogging, BusSessions, type Patience } from './bus-sessions.ts';
 
 /** A message that came through a broker. */
@@ -40,6 +41,8 @@ export class Bus implements AsyncDisposable {
   readonly #messages: AsyncQueue<BusMessage>;
   /** What was asked of the broker, granted or not yet, in the order of asking. */
   readonly #filters = new Map<string, Promise<Subscription>>();
+  /** By the reader's id: to each, messages leave in the order in which they were given. */
+  readonly #turns = new Map<string, Turns>();
   #sessions: BusSessions | undefined;
   #closing: Promise<void> | undefined;
 
@@ -74,16 +77,14 @@ export class Bus implements AsyncDisposable {
   async publish(topic: string, payload: Uint8Array, to: Addressee, options: BusPublishOptions = {}): Promise<Sent> {
     checkTopic(topic);
     const { waitMs, ...rest } = options;
-    for (;;) {
-      const session = await this.session(to, waitMs === undefined ? {} : { waitMs });
-      try {
-        return await session.send(payload, { ...rest, topic });
-      } catch (error) {
-        // The peer has ended it just now, in order: what it had taken was confirmed, and this was not taken.
-        if (!isSealwireError(error, 'session-closed')) throw error;
-        await session.over;
-      }
-    }
+    const open = (): Promise<Session> => this.session(to, waitMs === undefined ? {} : { waitMs });
+    const opening = open();
+    opening.catch(() => {});
+    // One that had to wait for its session is not overtaken by one that found it there.
+    const { sent } = await this.#turnsOf(to).run(async () => ({
+      sent: sendIn(await opening, open, payload, { ...rest, topic }),
+    }));
+    return await sent;
   }
 
   /** The session to send in, opened where there is none. What comes in it comes with everything else. */
@@ -154,6 +155,13 @@ export class Bus implements AsyncDisposable {
     this.#messages.end();
   }
 
+  #turnsOf({ id }: Addressee): Turns {
+    const key = bytesToHex(id);
+    const turns = this.#turns.get(key) ?? new Turns();
+    this.#turns.set(key, turns);
+    return turns;
+  }
+
   #sessionsOrThrow(): BusSessions {
     if (this.#sessions && !this.#closing) return this.#sessions;
     throw new SealwireError('session-closed', 'This side has left the broker.');
@@ -175,6 +183,24 @@ export class Bus implements AsyncDisposable {
     for await (const message of session) {
       this.#sessions?.heard(session);
       await this.#messages.push({ ...message, from });
+    }
+  }
+}
+
+/** In `session`, or in the next one where the peer has ended that just now. */
+async function sendIn(
+  session: Session,
+  open: () => Promise<Session>,
+  payload: Uint8Array,
+  options: SendOptions,
+): Promise<Sent> {
+  for (let current = session; ; current = await open()) {
+    try {
+      return await current.send(payload, options);
+    } catch (error) {
+      // In order: what it had taken was confirmed, and this was not taken.
+      if (!isSealwireError(error, 'session-closed')) throw error;
+      await current.over;
     }
   }
 }

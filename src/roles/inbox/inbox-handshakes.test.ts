@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { two } from '../../../test/support/inbox-attacks.ts';
+import { forged2, two } from '../../../test/support/inbox-attacks.ts';
 import { enter, InboxNet, type Parcel } from '../../../test/support/inbox-net.ts';
 import { refused } from '../../../test/support/refused.ts';
-import { identityOf } from '../../../test/support/session-pair.ts';
+import { identityOf, pinsOf } from '../../../test/support/session-pair.ts';
 import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../core/handshake/envelope.ts';
 import { decodeErrorMessage, encodeErrorMessage } from '../../core/handshake/error-message.ts';
@@ -94,6 +94,29 @@ test('message_3 and its answer go again for a duplicate of what they answer', { 
   assert.equal(bob.sessions.length, 2);
 });
 
+test('answers that come while one is judged wait, a few of them', { timeout }, async () => {
+  const net = new InboxNet();
+  const judging = Promise.withResolvers<void>();
+  const alice = await enter(net, 'alice', {
+    tuning: { answers: { burst: 1000, perSecond: 1 } },
+    anchors: async () => {
+      await judging.promise;
+      return await pinsOf(['bob']);
+    },
+  });
+  const bob = await enter(net, 'bob');
+  const near = alice.handshakes.initiate(bob.id, 'bob');
+  const [begun] = net.envelopes(alice.id, bob.id);
+  assert.ok(begun);
+  const forged = forged2(begun.message, bob.identity);
+  const taken = Array.from({ length: 500 }, () => net.inject({ from: bob.id, to: alice.id, unit: forged }));
+  judging.resolve();
+  await Promise.all(taken);
+  assert.ok(alice.work.ecdh <= 5, `${alice.work.ecdh} ECDH`);
+  const { start } = await net.elapse(near);
+  assert.deepEqual(start.sessionId, bob.sessions[0]?.start.sessionId);
+});
+
 test('half-open handshakes are bounded in all and for each sender, and are told about once', { timeout }, async () => {
   const net = new InboxNet();
   const bob = await enter(net, 'bob', { tuning: { beginningsPerSender: { burst: 1000, perSecond: 1 } } });
@@ -114,6 +137,19 @@ test('half-open handshakes are bounded in all and for each sender, and are told 
   await net.wait(TUNING.handshakeTimeoutMs);
   assert.equal(bob.handshakes.halfOpen, 0);
   assert.equal(net.clock.pending, 0);
+});
+
+test('whom we have met ourselves is known too: strangers do not keep that one out', { timeout }, async () => {
+  const net = new InboxNet();
+  const alice = await enter(net, 'alice', { tuning: { beginnings: { burst: 1, perSecond: 0 } } });
+  const bob = await enter(net, 'bob');
+  await net.elapse(alice.handshakes.initiate(bob.id, 'bob'));
+  for (let n = 0; n < 3; n++) {
+    await net.inject({ from: new Uint8Array(32).fill(n), to: alice.id, unit: stray() });
+  }
+  assert.equal(alice.handshakes.halfOpen, 1);
+  await net.elapse(bob.handshakes.initiate(alice.id, 'alice'));
+  assert.equal(alice.sessions.length, 1);
 });
 
 test('a message_1 that cannot be answered is told of; what is none is not', { timeout }, async () => {

@@ -104,16 +104,17 @@ export class Initiation {
 
   #attempt(start: InitiatorStart): void {
     const { connectionId } = start.state;
-    const resending = this.#send(encodeEnvelope({ connectionId: null, message: start.message1 }));
+    const resending = this.#resending(encodeEnvelope({ connectionId: null, message: start.message1 }));
     const attempt: Attempt = { start, resending };
     this.#attempts.push(attempt);
     this.#routes.set(connectionKey(connectionId), {
       peerId: this.#peerId,
       take: (message) => this.#take(attempt, message),
     });
+    resending.start();
   }
 
-  #send(unit: Uint8Array): Resending {
+  #resending(unit: Uint8Array): Resending {
     // Our own carrier says so, and nobody outside can make it: there is nothing to wait for.
     const onFailure = (cause: unknown): void => this.fail(toSealwireError(cause));
     return new Resending(this.#context, this.#peerId, unit, onFailure);
@@ -192,7 +193,8 @@ export class Initiation {
     // One session is wanted: the other try, where there is one, ends here.
     for (const { resending } of this.#attempts) resending.stop();
     const unit = encodeEnvelope({ connectionId: claim.peerConnectionId, message: waiting.message3 });
-    this.#confirming = { attempt, peer, waiting, message2, resending: this.#send(unit) };
+    this.#confirming = { attempt, peer, waiting, message2, resending: this.#resending(unit) };
+    this.#confirming.resending.start();
   }
 
   async #sign(draft: Message3Draft): Promise<WaitingForMessage4 | undefined> {
@@ -208,7 +210,7 @@ export class Initiation {
     const { peer, waiting, message2, resending } = confirming;
     if (attempt !== confirming.attempt) return;
     if (equalBytes(message, message2)) {
-      resending.again(this.#peerId);
+      resending.again();
       return;
     }
     try {

@@ -9,22 +9,28 @@ const JITTER = 0.25;
 /** Sends one message verbatim, again and again in growing pauses, until it is stopped. */
 export class Resending {
   readonly #context: InboxContext;
+  readonly #to: Uint8Array;
   readonly #reply: StoredReply;
   #pauseMs: number;
   #cancelTimer: (() => void) | undefined;
 
-  /** Sends `unit` to `to` at once. `onFailure` hears of a carrier that does not take it. */
+  /** Of `unit`, to `to`. `onFailure` hears of a carrier that does not take it. */
   constructor(context: InboxContext, to: Uint8Array, unit: Uint8Array, onFailure: (cause: unknown) => void) {
     this.#context = context;
+    this.#to = to;
     this.#pauseMs = context.tuning.resendFirstMs;
     this.#reply = new StoredReply(context, unit, onFailure);
-    this.#reply.send(to);
-    this.#schedule(to);
+  }
+
+  /** Sends it for the first time, now. */
+  start(): void {
+    this.#schedule();
+    this.again();
   }
 
   /** Sends it once more now, as a duplicate of what it answers asks for. */
-  again(to: Uint8Array): void {
-    this.#reply.send(to);
+  again(): void {
+    this.#reply.send(this.#to);
   }
 
   stop(): void {
@@ -32,13 +38,13 @@ export class Resending {
     this.#cancelTimer = undefined;
   }
 
-  #schedule(to: Uint8Array): void {
+  #schedule(): void {
     const { party, tuning } = this.#context;
     const delayMs = this.#pauseMs * (1 - JITTER + 2 * JITTER * fraction(this.#context));
     this.#pauseMs = Math.min(tuning.resendMaxMs, this.#pauseMs * GROWTH);
     this.#cancelTimer = party.clock.after(delayMs, () => {
-      this.#reply.send(to);
-      this.#schedule(to);
+      this.again();
+      this.#schedule();
     });
   }
 }

@@ -45,7 +45,7 @@ export function parseBrokerUrl(url: string): BrokerAddress {
 }
 
 /** Whether TLS lies beneath. */
-export function usesTls({ scheme }: BrokerAddress): boolean {
+export function usesTls({ scheme }: Pick<BrokerAddress, 'scheme'>): boolean {
   return scheme === 'mqtts' || scheme === 'wss';
 }
 

@@ -44,9 +44,16 @@ export interface BrokerLimits {
   readonly retains: boolean;
 }
 
+/**
+ * At MQTT 3.1.1 the broker cannot say how many publications of QoS 2 it takes at once. Mosquitto 2.0 takes 20 unless it
+ * is told otherwise; those beyond it acknowledges, and never delivers.
+ */
+const QOS2_MAX_311 = 20;
+
 /** One network connection that the broker has said yes to. It is used until it ends, and never again. */
 export class Link implements Outlet, SubscribeOutlet {
   readonly unacknowledgedMax: number;
+  readonly unacknowledgedQos2Max: number;
   readonly limits: BrokerLimits;
   readonly #client: MqttClient;
   readonly #settings: MqttSettings;
@@ -71,6 +78,7 @@ export class Link implements Outlet, SubscribeOutlet {
     });
     const { receiveMaximum = 65_535, maximumPacketSize, maximumQoS, retainAvailable } = connack.properties ?? {};
     this.unacknowledgedMax = receiveMaximum;
+    this.unacknowledgedQos2Max = client.options.protocolVersion === 5 ? receiveMaximum : QOS2_MAX_311;
     this.limits = {
       packetBytesMax: maximumPacketSize ?? Number.POSITIVE_INFINITY,
       qosMax: (maximumQoS ?? 2) as Qos,

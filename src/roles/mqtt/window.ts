@@ -12,6 +12,8 @@ export interface Outgoing {
 export interface Outlet {
   /** Publications of QoS 1 and 2 that the broker takes before it has acknowledged the first of them. */
   readonly unacknowledgedMax: number;
+  /** Those of QoS 2 among them. */
+  readonly unacknowledgedQos2Max: number;
   /** False while what was written waits for the network. */
   readonly hasRoom: boolean;
   /**
@@ -45,6 +47,7 @@ export class Window {
   #waiting = new Set<Entry>();
   /** Written at QoS 1 or 2 over the present connection, and not acknowledged. */
   #sent = new Set<Entry>();
+  #sentQos2 = 0;
   #bytes = 0;
   #outlet: Outlet | undefined;
   #isFlowing = false;
@@ -84,6 +87,7 @@ export class Window {
     const waiting = this.#waiting;
     this.#waiting = this.#sent;
     this.#sent = new Set();
+    this.#sentQos2 = 0;
     for (const entry of this.#waiting) entry.again = true;
     for (const entry of waiting) {
       if (entry.qos > 0) this.#waiting.add(entry);
@@ -114,6 +118,7 @@ export class Window {
     this.#outlet = undefined;
     this.#waiting.clear();
     this.#sent.clear();
+    this.#sentQos2 = 0;
     this.#bytes = 0;
     this.#room?.reject(error);
     this.#room = undefined;
@@ -129,19 +134,26 @@ export class Window {
   }
 
   #write(outlet: Outlet): void {
-    const unacknowledgedMax = Math.min(outlet.unacknowledgedMax, this.#options.countMax);
     for (const entry of this.#waiting) {
       // Nothing overtakes: what is published later waits behind, at whatever quality of service.
-      if (!outlet.hasRoom || (entry.qos > 0 && this.#sent.size >= unacknowledgedMax)) return;
+      if (!outlet.hasRoom || !this.#mayGo(entry, outlet)) return;
       this.#waiting.delete(entry);
       if (entry.qos > 0) this.#sent.add(entry);
       else this.#bytes -= entry.payload.length;
+      if (entry.qos === 2) this.#sentQos2 += 1;
       outlet.send(entry, entry.again, (refusal) => this.#answered(outlet, entry, refusal));
     }
   }
 
+  #mayGo({ qos }: Entry, { unacknowledgedMax, unacknowledgedQos2Max }: Outlet): boolean {
+    if (qos === 0) return true;
+    if (this.#sent.size >= Math.min(unacknowledgedMax, this.#options.countMax)) return false;
+    return qos === 1 || this.#sentQos2 < unacknowledgedQos2Max;
+  }
+
   #answered(outlet: Outlet, entry: Entry, refusal: string | undefined): void {
     if (outlet !== this.#outlet || !this.#sent.delete(entry)) return;
+    if (entry.qos === 2) this.#sentQos2 -= 1;
     this.#bytes -= entry.payload.length;
     if (refusal !== undefined) this.#options.onRefused(entry.topic, refusal);
     // Where the answer came at once, who writes goes on by itself.

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import { readPassphrase } from '../node/passphrase.ts';
+import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
+import { printable } from './console.ts';
+import type { Context } from './context.ts';
+import { eventSentence } from './event-sentence.ts';
+import type { SealwireBus } from './open-bus.ts';
+import { openPeer, type SealwirePeer } from './open-peer.ts';
+import { notEmpty } from './program.ts';
+import { EXIT } from './report.ts';
+
+/** What every command of a peer at a broker may be told. */
+export interface BusFlags extends BrokerFlags {
+  readonly notary?: string;
+  readonly passphraseFile?: string;
+}
+
+/** Adds the options of {@link BusFlags}. */
+export function withBusFlags(command: Command): Command {
+  return withBrokerFlags(command)
+    .option('--notary <name>', 'log with the notary at the same broker, by the name it is trusted under', notEmpty)
+    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty);
+}
+
+/** Opens this home's peer, whose events are told on standard error. */
+export async function openAsCommand(context: Context, { passphraseFile }: BusFlags): Promise<SealwirePeer> {
+  const passphrase = passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile);
+  return openPeer({
+    home: context.home,
+    ...(passphrase === undefined ? {} : { passphrase }),
+    onEvent: (event) => {
+      // Messages go on; a script still learns that the ledger lacks some.
+      if (event.type === 'not-logged') process.exitCode = EXIT.notary;
+      const sentence = eventSentence(event);
+      if (sentence) context.console.note(printable(sentence));
+    },
+  });
+}
+
+/** Joins the broker that the flags name. */
+export async function joinAsCommand(peer: SealwirePeer, flags: BusFlags): Promise<SealwireBus> {
+  const options = await brokerOptions(flags);
+  return peer.join(flags.broker, { ...options, ...(flags.notary === undefined ? {} : { notary: flags.notary }) });
+}
