@@ -83,6 +83,11 @@ export class Outgoing {
     return this.#inFlight.size === 0 && this.#queue.length === 0 && this.#waiting === 0 && !this.#pumping;
   }
 
+  /** For how long the reader has confirmed nothing, though there was something to confirm; milliseconds. */
+  get silentMs(): number {
+    return this.#repairing.silentMs;
+  }
+
   /** Resolves when all that was given so far is confirmed or given up. */
   async drained(): Promise<void> {
     await this.#sent();
@@ -128,6 +133,7 @@ export class Outgoing {
   /** Sends what was given so far, then the closing frame; resolves when the peer has confirmed all of it. */
   async finish(): Promise<void> {
     this.#ending = true;
+    this.#repairing.hurry();
     await this.#sent();
     await this.#turns.run(async () => {
       if (this.#closed) return;

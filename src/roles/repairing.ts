@@ -46,6 +46,19 @@ export class Repairing {
     this.#schedule();
   }
 
+  /** For how long the reader has confirmed nothing, though there was something to confirm; milliseconds. */
+  get silentMs(): number {
+    return this.#heardAtMs === undefined ? 0 : this.#context.clock.now() - this.#heardAtMs;
+  }
+
+  /** There is little time left, or reason to believe that the way is open again: what is overdue goes at once. */
+  hurry(): void {
+    if (!this.#timeout || this.#stopped) return;
+    this.#timeout.heard();
+    this.#cancel();
+    this.#onTimeout();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancel();

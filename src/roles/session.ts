@@ -88,6 +88,11 @@ export class Session implements AsyncDisposable {
     return !this.#stopped && !this.#outgoing.idle;
   }
 
+  /** For how long the peer has confirmed nothing, though there was something to confirm; milliseconds. */
+  get silentMs(): number {
+    return this.#outgoing.silentMs;
+  }
+
   /** Resolves when all that was sent so far is confirmed, or the session is over. */
   async settled(): Promise<void> {
     await Promise.race([this.#outgoing.drained(), this.over]);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { equalBytes } from '../../src/core/bytes.ts';
 import { isSealwireError } from '../../src/core/errors.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import type { Published } from '../../src/roles/memory-broker.ts';
-import { labelOf, overhear, Square, tell, type Visitor } from '../support/bus.ts';
+import { isInbox, labelOf, overhear, Square, sentence, tell, type Visitor } from '../support/bus.ts';
 import { flipped } from '../support/forged-frame.ts';
 import { numbered } from '../support/messages.ts';
 
@@ -102,7 +103,7 @@ test('N20 N6: a broker that alters, drops, delays, doubles, reorders and re-topi
         assert.ok(square.broker.seen.every(({ payload }) => !Buffer.from(payload).includes(text)));
       }
     }),
-    { seed: 20, numRuns: 20 },
+    { seed: 20, numRuns: 20, endOnFailure: true },
   );
 });
 
@@ -222,5 +223,84 @@ test('N6: both begin at once and the first session is held back: what follows in
     numbered(20).map((text) => `alice to/bob: ${text}`),
   ]);
   assert.ok(held > 0);
+  await assertHonest(square, alice, bob);
+});
+
+test('N20: after a blackout that only one side has noticed the other one does not talk to nobody for long', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const { alice, bob } = await two(square);
+  await square.elapse(tell(alice, 'bob', 'to/bob', 'before', { until: 'delivered' }));
+  await square.elapse(overhear(bob, 1));
+  square.broker.tamper(() => {});
+  const doomed = tell(alice, 'bob', 'to/bob', 'doomed', { until: 'delivered' });
+  await square.elapse(assert.rejects(doomed, (error) => isSealwireError(error, 'peer-offline')));
+  square.broker.tamper();
+
+  // Alice has given the session up, Bob knows nothing of it: what he says in it is lost, and he is told so.
+  const startMs = square.nowMs;
+  const lost = tell(bob, 'alice', 'to/alice', 'into the void', { until: 'delivered' });
+  await square.elapse(assert.rejects(lost, (error) => isSealwireError(error, 'timeout')));
+  assert.ok(square.nowMs - startMs < 12_000, `${square.nowMs - startMs}`);
+  assert.deepEqual(
+    bob.lost.map(({ code, peer }) => [code, peer]),
+    [['timeout', 'alice']],
+  );
+  await assertHonest(square, alice, bob);
+});
+
+test('N20: a handshake whose last message is withheld leaves nobody with half a session', { timeout }, async () => {
+  await using square = new Square();
+  const { alice, bob } = await two(square);
+  let handshakes = 0;
+  square.broker.tamper((published, deliver) => {
+    // message_2 of Bob comes through, message_4 never does, whatever is sent again.
+    const isBobs = published.from === 'bob' && isInbox(published, 'handshake');
+    if (!isBobs || published.payload.length > 200) deliver(published);
+    else handshakes += 1;
+  });
+  const refused = tell(alice, 'bob', 'to/bob', 'x');
+  await square.elapse(assert.rejects(refused, (error) => isSealwireError(error, 'handshake-timeout')));
+  assert.ok(handshakes > 0);
+  square.broker.tamper();
+  // Bob believes in a session that Alice never had.
+  const lost = tell(bob, 'alice', 'to/alice', 'into the void', { until: 'delivered' });
+  await square.elapse(assert.rejects(lost, (error) => isSealwireError(error, 'timeout')));
+  await assertHonest(square, alice, bob);
+});
+
+test('N6: what a broker brings of a session that was given up for another one is marked as late', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const { alice, bob } = await two(square);
+  await square.elapse(tell(alice, 'bob', 'to/bob', 'first', { until: 'delivered' }));
+  await square.elapse(overhear(bob, 1));
+  const ratchet = square.broker.seen.flatMap((published) => labelOf(published) ?? []).at(0)?.ratchetId;
+  const held: Published[] = [];
+  square.broker.tamper((published, deliver) => {
+    const label = labelOf(published);
+    const isHeld = published.from === 'alice' && label && ratchet && equalBytes(label.ratchetId, ratchet);
+    if (isHeld) held.push(published);
+    else deliver(published);
+  });
+  const given = tell(alice, 'bob', 'to/bob', 'given up', { until: 'delivered' });
+  await square.elapse(assert.rejects(given, (error) => isSealwireError(error, 'timeout')));
+  await square.elapse(tell(alice, 'bob', 'to/bob', 'second', { until: 'delivered' }));
+  for (const published of held) await square.broker.replay(published);
+  await square.elapse(tell(alice, 'bob', 'to/bob', 'third', { until: 'delivered' }));
+  const messages = bob.bus[Symbol.asyncIterator]();
+  const got: [string, boolean][] = [];
+  while (got.length < 3) {
+    const { value } = await messages.next();
+    assert.ok(value);
+    got.push([sentence(value), value.late]);
+  }
+  assert.deepEqual(got, [
+    ['alice to/bob: second', false],
+    ['alice to/bob: given up', true],
+    ['alice to/bob: third', false],
+  ]);
   await assertHonest(square, alice, bob);
 });

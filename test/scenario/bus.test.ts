@@ -246,6 +246,33 @@ test('a peer restarts and speaks first: answers go to it at once, and the dead s
   assert.equal(again.lost.length, 0);
 });
 
+test('a reader is restarted while one publishes: a few seconds of messages are lost, and told to be', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const [alice, bob] = [await square.enter('alice'), await square.enter('bob')];
+  await bob.bus.subscribe('t');
+  await square.elapse(tell(alice, 'bob', 't', 'before', { until: 'delivered' }));
+  await bob.vanish();
+  const again = await square.enter('bob', {}, 'bob again');
+  await again.bus.subscribe('t');
+  const texts = numbered(60);
+  const outcomes: PromiseSettledResult<unknown>[] = [];
+  const telling = texts.map(async (text, i) => {
+    await new Promise<void>((resolve) => void square.clock.after(i * 500, resolve));
+    [outcomes[i]] = await Promise.allSettled([tell(alice, 'bob', 't', text, { until: 'delivered' })]);
+  });
+  await square.elapse(Promise.all(telling));
+  const lost = outcomes.filter(({ status }) => status === 'rejected').length;
+  assert.ok(lost > 0 && lost < 15, `${lost}`);
+  // Those that were told to have arrived have, and nothing else.
+  const arrived = texts.filter((_, i) => outcomes[i]?.status === 'fulfilled');
+  assert.deepEqual(
+    await overhear(again, arrived.length),
+    arrived.map((text) => `alice t: ${text}`),
+  );
+});
+
 test('a peer has said goodbye and is not all gone yet: what is published goes in another session', {
   timeout,
 }, async () => {

@@ -11,6 +11,7 @@ import type { SessionTuning } from '../session-context.ts';
 import { InboxConnection } from './inbox-connection.ts';
 import { Router } from './router.ts';
 import { type SessionFacts, SessionTable } from './session-table.ts';
+import { SilenceWatch } from './silence-watch.ts';
 
 /** Whom a session is with. */
 export interface Addressee {
@@ -52,6 +53,7 @@ export class BusSessions implements AsyncDisposable {
   readonly #options: BusSessionsOptions;
   readonly #ownId: Uint8Array;
   readonly #table: SessionTable;
+  readonly #silence: SilenceWatch;
   readonly #router: Router;
   readonly #handshakes: InboxHandshakes;
   /** Handshakes that this side began, so that all who want a session share one. */
@@ -73,6 +75,7 @@ export class BusSessions implements AsyncDisposable {
     this.#options = options;
     this.#ownId = peer.identity.id;
     this.#table = new SessionTable(peer.party.clock, this.#ownId);
+    this.#silence = new SilenceWatch(peer.party.clock, (session) => this.#replace(session));
     this.#router = new Router(this.#ownId, onRefused);
     this.#handshakes = new InboxHandshakes({
       party: peer.party,
@@ -96,7 +99,10 @@ export class BusSessions implements AsyncDisposable {
       try {
         const session = this.#table.current(to.id) ?? (await this.#open(to));
         const before = this.#table.unsettledBeside(session);
-        if (before.length === 0) return session;
+        if (before.length === 0) {
+          this.#silence.watch(session);
+          return session;
+        }
         // What was sent first arrives first, or is known to be lost.
         await Promise.all(before.map((other) => other.settled()));
       } catch (error) {
@@ -134,9 +140,9 @@ export class BusSessions implements AsyncDisposable {
     await this.#options.peer.party.clock.turn();
   }
 
-  /** A message came in `session`. */
-  heard(session: Session): void {
-    this.#table.heard(session);
+  /** A message came in `session`; true where it comes late, as the sender has gone on to another one. */
+  heard(session: Session): boolean {
+    return this.#table.heard(session);
   }
 
   /** Ends every session in order but that with the notary, as far as their peers are there for it. */
@@ -164,6 +170,17 @@ export class BusSessions implements AsyncDisposable {
     return this.#begin(start, { role: 'initiator', overlapped });
   }
 
+  /**
+   * A peer that confirms nothing may have lost the session, by a restart or because it was the first to give it up. If
+   * it answers a handshake, it gets another one; if it does not, waiting goes on.
+   */
+  async #replace(session: Session): Promise<void> {
+    const { id } = session.peer;
+    if (this.#table.current(id) !== session) return;
+    await this.#open({ id, name: null }).catch(() => {});
+    if (this.#table.current(id) !== session) session.close().catch(() => {});
+  }
+
   #isNotary(peerId: Uint8Array): boolean {
     const { logging } = this.#options;
     return logging !== undefined && equalBytes(logging.notaryId, peerId);
@@ -183,6 +200,7 @@ export class BusSessions implements AsyncDisposable {
     const who = logging && this.#isNotary(start.peer.id) ? logging.peer : peer;
     const session = who.begin(connection, connection.receive(), start, tuningFor(qos));
     this.#table.add(session, facts);
+    void session.over.then(() => this.#silence.forget(session));
     onSession(session);
     return session;
   }

@@ -181,8 +181,8 @@ export class Bus implements AsyncDisposable {
   async #drain(session: Session): Promise<void> {
     const from = session.peer.name;
     for await (const message of session) {
-      this.#sessions?.heard(session);
-      await this.#messages.push({ ...message, from });
+      const late = this.#sessions?.heard(session) ?? false;
+      await this.#messages.push({ ...message, late: message.late || late, from });
     }
   }
 }

@@ -181,3 +181,34 @@ test('a peer that begins anew out of the blue has lost what is under way: that s
   crossed.add(bothAtOnce.responder);
   assert.equal(own.closing, false, 'of two that cross neither is lost');
 });
+
+test('a message in a session that its sender has left for another one comes late', () => {
+  const { add, sessions } = table(LOW, HIGH);
+  const [first, second] = [add(initiator), add(responder)];
+  const heard = (session: StubSession): boolean => sessions.heard(session.asSession);
+  assert.deepEqual(
+    [heard(first), heard(second), heard(second), heard(first), heard(second)],
+    [false, false, false, true, false],
+  );
+  const third = add(responder);
+  assert.deepEqual([heard(third), heard(second), heard(first)], [false, true, true]);
+});
+
+test('a message in a session that nothing had come in before comes late where a newer one was heard', () => {
+  const { add, sessions } = table(LOW, HIGH);
+  const [first, second] = [add(initiator), add(responder)];
+  assert.equal(sessions.heard(second.asSession), false);
+  assert.deepEqual([sessions.heard(first.asSession), sessions.heard(first.asSession)], [true, true]);
+  assert.equal(sessions.heard(second.asSession), false);
+});
+
+test('of two that crossed a sender may come to either from the other', async () => {
+  const { add, sessions } = table(LOW, HIGH);
+  const [first, second] = [add(bothAtOnce.initiator), add(bothAtOnce.responder)];
+  assert.equal(sessions.heard(second.asSession), false);
+  assert.equal(sessions.heard(first.asSession), false);
+  assert.equal(sessions.heard(second.asSession), true);
+  await first.finish();
+  assert.equal(sessions.heard(second.asSession), false, 'the one that it was left for is over');
+  assert.equal(sessions.heard(first.asSession), false, 'nobody knows it any more');
+});

@@ -14,6 +14,10 @@ interface Entry {
   /** Who began its handshake, 32 bytes. */
   readonly initiatorId: Uint8Array;
   readonly facts: SessionFacts;
+  /** Which of all sessions began first. */
+  readonly began: number;
+  /** Which of all sessions was heard first; undefined before. */
+  heard: number | undefined;
   heardAtMs: number;
 }
 
@@ -35,6 +39,7 @@ interface Place {
 export class SessionTable {
   readonly #clock: Clock;
   readonly #ownId: Uint8Array;
+  #count = 0;
   /** By the peer's id. */
   readonly #places = new Map<string, Place>();
 
@@ -49,11 +54,12 @@ export class SessionTable {
     this.#places.set(key, place);
     const { entries } = place;
     const initiatorId = facts.role === 'initiator' ? this.#ownId : session.peer.id;
-    const entry = { session, initiatorId, facts, heardAtMs: this.#clock.now() };
+    const heardAtMs = this.#clock.now();
+    const entry: Entry = { session, initiatorId, facts, began: ++this.#count, heard: undefined, heardAtMs };
     const current = entries.at(-1);
     const isBehind = current !== undefined && facts.overlapped && yieldsTo(entry, current);
     // One that nobody sends in any more has as long as all others, however long it was only sent in.
-    if (current && !isBehind) current.heardAtMs = entry.heardAtMs;
+    if (current && !isBehind) current.heardAtMs = heardAtMs;
     entries.splice(isBehind ? entries.length - 1 : entries.length, 0, entry);
     void session.over.then(() => this.#remove(key, entry));
     for (const { session: oldest } of entries.slice(0, -SESSIONS_MAX)) end(oldest);
@@ -73,11 +79,18 @@ export class SessionTable {
     return entries.map((entry) => entry.session).filter((other) => other !== session && other.unsettled);
   }
 
-  /** A message came in `session`: it is in use. */
-  heard(session: Session): void {
+  /**
+   * A message came in `session`: it is in use. True where its sender had gone on to another one: it does so only when
+   * everything before was confirmed or given up, so the message comes late.
+   */
+  heard(session: Session): boolean {
     const { entries = [] } = this.#places.get(bytesToHex(session.peer.id)) ?? {};
     const entry = entries.find((candidate) => candidate.session === session);
-    if (entry) entry.heardAtMs = this.#clock.now();
+    if (!entry) return false;
+    entry.heardAtMs = this.#clock.now();
+    const isLate = entries.some((other) => isLeftFor(entry, other));
+    entry.heard ??= isLate ? 0 : ++this.#count;
+    return isLate;
   }
 
   /** Every live session. */
@@ -106,6 +119,15 @@ export class SessionTable {
       this.#retireLater(place);
     });
   }
+}
+
+/** True where the sender was in `entry` before, and is in `other` now. */
+function isLeftFor(entry: Entry, other: Entry): boolean {
+  if (other === entry || other.heard === undefined) return false;
+  if (entry.heard !== undefined) return other.heard > entry.heard;
+  // Of two that crossed the sender may come to either from the other.
+  const crossed = entry.facts.overlapped && other.facts.overlapped;
+  return !crossed && other.began > entry.began;
 }
 
 function othersOf({ entries }: Place): Entry[] {
