@@ -78,6 +78,17 @@ export class Outgoing {
     return this.#closed !== undefined && this.#inFlight.size === 0;
   }
 
+  /** True when all that was given to be sent is confirmed, or given up. */
+  get idle(): boolean {
+    return this.#inFlight.size === 0 && this.#queue.length === 0 && this.#waiting === 0 && !this.#pumping;
+  }
+
+  /** Resolves when all that was given so far is confirmed or given up. */
+  async drained(): Promise<void> {
+    await this.#sent();
+    await this.#inFlight.empty();
+  }
+
   /** Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage`, `topic-invalid` or why the session is over. */
   async send(message: OutgoingMessage): Promise<Sent> {
     if (this.#ending) throw sessionClosed();
@@ -117,8 +128,7 @@ export class Outgoing {
   /** Sends what was given so far, then the closing frame; resolves when the peer has confirmed all of it. */
   async finish(): Promise<void> {
     this.#ending = true;
-    await this.#entrance.run(async () => {});
-    while (this.#pumping) await this.#pumping;
+    await this.#sent();
     await this.#turns.run(async () => {
       if (this.#closed) return;
       this.#closed = sessionClosed();
@@ -139,6 +149,12 @@ export class Outgoing {
     this.#ratchet.erase();
     this.#queue.fail(error);
     this.#inFlight.fail(error);
+  }
+
+  /** Resolves when all that was given so far has left. */
+  async #sent(): Promise<void> {
+    await this.#entrance.run(async () => {});
+    while (this.#pumping) await this.#pumping;
   }
 
   #assertOpen(): void {

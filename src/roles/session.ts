@@ -83,6 +83,16 @@ export class Session implements AsyncDisposable {
     return this.#closing !== undefined || this.#stopped;
   }
 
+  /** True while something that was sent in it is not confirmed yet. */
+  get unsettled(): boolean {
+    return !this.#stopped && !this.#outgoing.idle;
+  }
+
+  /** Resolves when all that was sent so far is confirmed, or the session is over. */
+  async settled(): Promise<void> {
+    await Promise.race([this.#outgoing.drained(), this.over]);
+  }
+
   /** Resolves when the session is over, for whatever reason. */
   get over(): Promise<void> {
     return this.#over.promise;

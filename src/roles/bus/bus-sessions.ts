@@ -94,7 +94,11 @@ export class BusSessions implements AsyncDisposable {
     const untilMs = clock.now() + waitMs;
     for (;;) {
       try {
-        return this.#table.current(to.id) ?? (await this.#open(to));
+        const session = this.#table.current(to.id) ?? (await this.#open(to));
+        const before = this.#table.unsettledBeside(session);
+        if (before.length === 0) return session;
+        // What was sent first arrives first, or is known to be lost.
+        await Promise.all(before.map((other) => other.settled()));
       } catch (error) {
         if (!isSealwireError(error, 'peer-offline') || clock.now() >= untilMs) throw error;
       }

@@ -12,6 +12,7 @@ const HIGH = new Uint8Array(32).fill(9);
 class StubSession {
   readonly peer: { readonly id: Uint8Array };
   closing = false;
+  unsettled = false;
   readonly #over = Promise.withResolvers<void>();
   readonly #fails: boolean;
 
@@ -151,4 +152,32 @@ test('each peer has a place of its own', () => {
   sessions.add(other.asSession, responder);
   assert.equal(sessions.current(other.peer.id), other);
   assert.ok(sessions.all().every(({ closing }) => !closing));
+});
+
+test('what is under way in other sessions with the same peer is not to be overtaken', async () => {
+  const { add, sessions } = table(LOW, HIGH);
+  const first = add(bothAtOnce.initiator);
+  const second = add(bothAtOnce.responder);
+  assert.deepEqual(sessions.unsettledBeside(first.asSession), []);
+  first.unsettled = true;
+  second.unsettled = true;
+  assert.deepEqual(sessions.unsettledBeside(first.asSession), [second]);
+  assert.deepEqual(sessions.unsettledBeside(second.asSession), [first]);
+  second.unsettled = false;
+  assert.deepEqual(sessions.unsettledBeside(first.asSession), []);
+  await first.finish();
+  assert.deepEqual(sessions.unsettledBeside(second.asSession), []);
+});
+
+test('a peer that begins anew out of the blue has lost what is under way: that session is ended at once', () => {
+  const { add } = table(LOW, HIGH);
+  const [settled, unsettled] = [add(initiator), add(responder)];
+  unsettled.unsettled = true;
+  add(responder);
+  assert.deepEqual([settled.closing, unsettled.closing], [false, true]);
+  const crossed = table(LOW, HIGH);
+  const own = crossed.add(bothAtOnce.initiator);
+  own.unsettled = true;
+  crossed.add(bothAtOnce.responder);
+  assert.equal(own.closing, false, 'of two that cross neither is lost');
 });

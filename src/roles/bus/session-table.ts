@@ -57,12 +57,20 @@ export class SessionTable {
     entries.splice(isBehind ? entries.length - 1 : entries.length, 0, entry);
     void session.over.then(() => this.#remove(key, entry));
     for (const { session: oldest } of entries.slice(0, -SESSIONS_MAX)) end(oldest);
+    // Who begins anew without having been called has lost what came before: it is not waited for long.
+    if (!facts.overlapped) for (const { session: before } of othersOf(place)) if (before.unsettled) end(before);
     this.#retireLater(place);
   }
 
   /** Where to send to that peer; undefined where there is no session. It may be at its end: another follows then. */
   current(peerId: Uint8Array): Session | undefined {
     return this.#places.get(bytesToHex(peerId))?.entries.at(-1)?.session;
+  }
+
+  /** Sessions with the same peer, beside `session`, in which something is under way that must not be overtaken. */
+  unsettledBeside(session: Session): Session[] {
+    const { entries = [] } = this.#places.get(bytesToHex(session.peer.id)) ?? {};
+    return entries.map((entry) => entry.session).filter((other) => other !== session && other.unsettled);
   }
 
   /** A message came in `session`: it is in use. */
