@@ -8,7 +8,7 @@ import type {
   TakePublication,
 } from '../core/ports.ts';
 import { checkFilter, topicMatches } from '../core/topic.ts';
-import { lineClosed, publicationRefusal } from './publishing.ts';
+import { lineClosed, PublicationCheck } from './publishing.ts';
 import { AsyncQueue } from './queue.ts';
 
 /** What a client has published, as the broker sees it. */
@@ -107,6 +107,7 @@ class MemoryLine implements BrokerConnection {
   readonly #name: string;
   readonly #broker: Broker;
   readonly #readers = new Set<Reader>();
+  readonly #check = new PublicationCheck();
   readonly #arrived: AsyncQueue<Publication>;
   #closed = false;
 
@@ -123,7 +124,7 @@ class MemoryLine implements BrokerConnection {
   }
 
   async publish(topic: string, payload: Uint8Array, { qos, retain = false }: PublishOptions): Promise<void> {
-    const refusal = this.#closed ? lineClosed(this.remote) : publicationRefusal(topic, payload);
+    const refusal = this.#closed ? lineClosed(this.remote) : this.#check.refusal(topic, payload);
     if (refusal) throw refusal;
     await this.#broker.publish({ topic, payload, qos, retain, from: this.#name });
   }

@@ -1,10 +1,36 @@
 import type { TestContext } from 'node:test';
-import type { BrokerConnection } from '../../src/core/ports.ts';
+import type { BrokerConnection, Publication, Qos } from '../../src/core/ports.ts';
 import { systemClock } from '../../src/node/clock.ts';
 import { nodeCrypto } from '../../src/node/crypto.ts';
 import { connectMqtt } from '../../src/roles/mqtt/connection.ts';
 import type { BrokerEvent } from '../../src/roles/mqtt/events.ts';
-import type { MqttOptions } from '../../src/roles/mqtt/options.ts';
+import type { MqttOptions, MqttVersion } from '../../src/roles/mqtt/options.ts';
+
+/** Both. */
+export const VERSIONS: readonly MqttVersion[] = [4, 5];
+
+/** A broker's yes in MQTT 3.1.1 and in 5.0. */
+export const CONNACK: Readonly<Record<MqttVersion, Uint8Array>> = {
+  4: Uint8Array.from([32, 2, 0, 0]),
+  5: Uint8Array.from([32, 3, 0, 0, 0]),
+};
+
+/** A payload that tells its number. */
+export function numbered(i: number, bytes = 8): Uint8Array {
+  const payload = new Uint8Array(bytes);
+  new DataView(payload.buffer).setUint32(0, i);
+  return payload;
+}
+
+/** The number of a {@link numbered} payload. */
+export function numberOf({ payload }: Pick<Publication, 'payload'>): number {
+  return new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+}
+
+/** Publishes so many {@link numbered} payloads, each once there is room. */
+export async function publishAll(line: BrokerConnection, topic: string, count: number, qos: Qos): Promise<void> {
+  for (let i = 0; i < count; i++) await line.publish(topic, numbered(i), { qos });
+}
 
 /** What may be set; a lost connection is made again within a moment unless told otherwise. */
 export type LineOptions = Partial<Omit<MqttOptions, 'url' | 'onEvent'>>;

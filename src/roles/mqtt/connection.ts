@@ -2,7 +2,7 @@ import { utf8ToBytes } from '../../core/bytes.ts';
 import { SealwireError } from '../../core/errors.ts';
 import type { BrokerConnection, PublishOptions, Qos, Subscription, TakePublication } from '../../core/ports.ts';
 import { checkFilter } from '../../core/topic.ts';
-import { lineClosed, publicationRefusal } from '../publishing.ts';
+import { lineClosed, PublicationCheck } from '../publishing.ts';
 import type { IConnackPacket, MqttClient } from './client.ts';
 import { type DialFailure, type Dialling, dial } from './dialing.ts';
 import type { BrokerEvent } from './events.ts';
@@ -30,12 +30,11 @@ export async function connectMqtt(options: MqttOptions): Promise<BrokerConnectio
 
 /** The broker's own reason for throwing out whoever's id another client has come with (MQTT 5.0, section 2.4). */
 const SESSION_TAKEN_OVER = 0x8e;
-/** Fixed header with the longest length, the topic's length, an id, and no properties. */
-const PUBLISH_OVERHEAD_BYTES = 1 + 4 + 2 + 2 + 1;
 
 /** Owns the network connections, one after the other, and nobody else makes one. */
 class MqttLine implements BrokerConnection {
   readonly #settings: MqttSettings;
+  readonly #check = new PublicationCheck();
   readonly #window: Window;
   readonly #subscriptions: Subscriptions;
   readonly #intake: Intake;
@@ -128,10 +127,12 @@ class MqttLine implements BrokerConnection {
   }
 
   #refusal(topic: string, payload: Uint8Array): SealwireError | undefined {
-    const refusal = publicationRefusal(topic, payload);
-    const packetBytesMax = this.#link?.limits.packetBytesMax ?? Number.POSITIVE_INFINITY;
-    if (refusal || payload.length + utf8ToBytes(topic).length + PUBLISH_OVERHEAD_BYTES <= packetBytesMax)
-      return refusal;
+    return this.#check.refusal(topic, payload) ?? this.#packetRefusal(topic, payload);
+  }
+
+  #packetRefusal(topic: string, payload: Uint8Array): SealwireError | undefined {
+    const packetBytesMax = this.#link?.limits.packetBytesMax;
+    if (packetBytesMax === undefined || packetBytes(topic, payload) <= packetBytesMax) return undefined;
     return new SealwireError(
       'too-large',
       `${payload.length} bytes on ${topic} are more than ${this.remote} takes: packets of ${packetBytesMax} bytes.`,
@@ -212,6 +213,11 @@ class MqttLine implements BrokerConnection {
       hint: 'Give each client an id of its own, or none: then it is random.',
     });
   }
+}
+
+/** At most: the fixed header with the longest length, the topic after its length, an id, and no properties. */
+function packetBytes(topic: string, payload: Uint8Array): number {
+  return 1 + 4 + 2 + utf8ToBytes(topic).length + 2 + 1 + payload.length;
 }
 
 function refusedTopic(topic: string, reason: string): SealwireError {

@@ -39,7 +39,8 @@ export interface LinkEvents {
 
 /** What the broker takes, as far as it has said so. */
 export interface BrokerLimits {
-  readonly packetBytesMax: number;
+  /** Undefined where it takes packets of any length. */
+  readonly packetBytesMax: number | undefined;
   readonly qosMax: Qos;
   readonly retains: boolean;
 }
@@ -80,7 +81,7 @@ export class Link implements Outlet, SubscribeOutlet {
     this.unacknowledgedMax = receiveMaximum;
     this.unacknowledgedQos2Max = client.options.protocolVersion === 5 ? receiveMaximum : QOS2_MAX_311;
     this.limits = {
-      packetBytesMax: maximumPacketSize ?? Number.POSITIVE_INFINITY,
+      packetBytesMax: maximumPacketSize,
       qosMax: (maximumQoS ?? 2) as Qos,
       retains: retainAvailable ?? true,
     };

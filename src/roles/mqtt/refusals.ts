@@ -17,7 +17,7 @@ export function connectFailure(remote: string, failure: Failure): SealwireError 
       });
     case 'closed':
       return new SealwireError('broker-refused', `${remote} hung up before it answered.`, {
-        hint: 'Check that it speaks MQTT at this port, and whether it wants TLS.',
+        hint: SPEAKS,
       });
     case 'error':
       return errorFailure(remote, failure.error);
@@ -37,9 +37,9 @@ export function mayBeVersion(failure: Failure): boolean {
 /** What a connection that was up died of; `reason` is what the broker's DISCONNECT said. */
 export function lossError(remote: string, failure: Failure, reason: number | undefined): SealwireError {
   const cause = failure.kind === 'error' ? failure.error : undefined;
-  const said = reason === undefined ? (cause instanceof Error ? cause.message : '') : reasonText(reason);
-  const why = said === '' ? '' : `: ${said}`;
-  return new SealwireError('broker-unreachable', `The connection to ${remote} broke off${why}.`, {
+  const why = reason === undefined ? (cause === undefined ? '' : said(cause)) : reasonText(reason);
+  const sentence = `The connection to ${remote} broke off${why === '' ? '' : `: ${why}`}.`;
+  return new SealwireError('broker-unreachable', sentence, {
     hint: 'It is made again.',
     cause,
   });
@@ -55,15 +55,22 @@ function errorFailure(remote: string, cause: unknown): SealwireError {
   }
   const code = systemCode(cause);
   const saying = SAYINGS.find(([form]) => form.test(code));
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const why = said(cause) || code;
   if (!saying) {
-    return new SealwireError('broker-refused', `${remote} cannot be used: ${message || code}.`, {
+    return new SealwireError('broker-refused', `${remote} cannot be used: ${why}.`, {
       hint: 'Check that it speaks MQTT at this port, and whether it wants TLS or WebSocket.',
       cause,
     });
   }
   const [, kind, sentence, hint] = saying;
-  return new SealwireError(kind, sentence.replace('%', remote).replace('#', message || code), { hint, cause });
+  return new SealwireError(kind, sentence.replace('%', remote).replace('#', why), { hint, cause });
+}
+
+/** What a piece of software says, as the end of a sentence. OpenSSL puts its own places in the source around it. */
+function said(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const reason = /SSL routines:[^:]*:([^:]+)/.exec(message)?.[1] ?? message;
+  return (reason.split(/[;\n]/, 1)[0] ?? '').replace(/[\s.:]+$/, '');
 }
 
 function systemCode(error: unknown): string {
@@ -93,6 +100,7 @@ const REASON_HINTS: Readonly<Record<number, string>> = {
 
 type Saying = readonly [RegExp, 'broker-unreachable' | 'broker-refused' | 'certificate-invalid', string, string];
 
+const SPEAKS = 'Check that it speaks MQTT at this port, and whether it wants TLS.';
 const ONLINE = 'Check the address and the network in between.';
 
 /** What Node.js says, by its codes; a browser tells nobody why. */
