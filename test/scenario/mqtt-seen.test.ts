@@ -11,13 +11,11 @@ import { idToTopic } from '../../src/core/identity/id.ts';
 import { inboxTopic, parseInboxTopic } from '../../src/core/inbox.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { systemClock } from '../../src/node/clock.ts';
-import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
-import { Bus } from '../../src/roles/bus/bus.ts';
-import { connectMqtt } from '../../src/roles/mqtt/connection.ts';
-import { Peer } from '../../src/roles/peer.ts';
+import { nodeCrypto } from '../../src/node/crypto.ts';
 import { noMosquitto, noMosquittoClients, useMosquitto } from '../support/brokers.ts';
 import { overhear } from '../support/bus.ts';
-import { type Member, Stage } from '../support/stage.ts';
+import { joinAs } from '../support/mqtt-stage.ts';
+import { Stage } from '../support/stage.ts';
 
 /** A publication as `mosquitto_sub` prints it. */
 interface Seen {
@@ -64,21 +62,6 @@ function leaky(keys: Uint8Array[]): Crypto {
   };
 }
 
-async function join(t: TestContext, url: string, member: Member, stage: Stage, keys: Uint8Array[]): Promise<Bus> {
-  const anchors = stage.members.map(({ identity: { id, name } }) => ({ id, name }));
-  const peer = new Peer({
-    identity: member.identity,
-    anchors: () => anchors,
-    crypto: leaky(keys),
-    clock: systemClock,
-    verifierOf: nodeVerifier,
-  });
-  const broker = await connectMqtt({ url, clock: systemClock, random: nodeCrypto.random });
-  const bus = await Bus.open({ peer, broker, qos: 1 });
-  t.after(() => bus.close());
-  return bus;
-}
-
 test('whoever subscribes to everything sees ciphertext and labels, and no plaintext, key or name anywhere', {
   timeout: 60_000,
   skip: noMosquitto || noMosquittoClients,
@@ -88,10 +71,9 @@ test('whoever subscribes to everything sees ciphertext and labels, and no plaint
   const seen = await spy(t, broker.url);
   const [sensor, operator] = [stage.member('sensor'), stage.member('operator')];
   const keys: Uint8Array[] = [];
-  const [near, far] = [
-    await join(t, broker.url, sensor, stage, keys),
-    await join(t, broker.url, operator, stage, keys),
-  ];
+  const options = { trusts: stage.members, crypto: leaky(keys) };
+  const { bus: near } = await joinAs(t, broker.url, sensor.identity, options);
+  const { bus: far } = await joinAs(t, broker.url, operator.identity, options);
   await far.subscribe('plant/+/load');
   const secrets = ['cpu 41 %, and nobody else’s business', 'slower, please', 'a third one, on no topic'];
   const [first, second, third] = secrets.map((text) => new TextEncoder().encode(text));

@@ -11,19 +11,19 @@ export interface Overheard {
 /** Somebody who may do everything at a broker that a plain client can, and has nobody's keys. */
 export interface ThirdParty {
   readonly client: MqttClient;
-  /** Everything that was published since it came, its own publications too. */
+  /** Everything that others have published since it came. */
   readonly heard: readonly Overheard[];
   /** Resolves with the first `count` of what was heard that `which` holds for, once there are so many. */
   hear(count: number, which?: (one: Overheard) => boolean): Promise<Overheard[]>;
-  /** Does something about each publication as it comes; its own come as well. */
+  /** Does something about each publication as it comes. */
   react(reaction: (one: Overheard) => void): void;
   /** Resolves once the broker has taken it. */
   publish(topic: string, payload: Uint8Array, retain?: boolean): Promise<void>;
 }
 
-/** A plain MQTT.js client that listens to everything, gone after the test. */
+/** A plain MQTT.js client of MQTT 5.0 that listens to everything, gone after the test. */
 export async function thirdParty(context: TestContext, url: string, options: IClientOptions = {}): Promise<ThirdParty> {
-  const client = await connectAsync(url, { reconnectPeriod: 0, ...options });
+  const client = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0, ...options });
   context.after(() => client.endAsync(true));
   const heard: Overheard[] = [];
   let change = Promise.withResolvers<void>();
@@ -35,7 +35,7 @@ export async function thirdParty(context: TestContext, url: string, options: ICl
     change.resolve();
     change = Promise.withResolvers();
   });
-  await client.subscribeAsync('#', { qos: 1 });
+  await client.subscribeAsync('#', { qos: 1, nl: true });
   return {
     client,
     heard,
