@@ -31,7 +31,9 @@ export async function openAsCommand(context: Context, { passphraseFile }: BusFla
     onEvent: (event) => {
       // Messages go on; a script still learns that the ledger lacks some.
       if (event.type === 'not-logged') process.exitCode = EXIT.notary;
-      const sentence = eventSentence(event);
+      // Brokers double what they carry, and some do so for each of two filters: that is no news.
+      const isCopy = event.type === 'refused' && event.error.code === 'replayed';
+      const sentence = isCopy ? undefined : eventSentence(event);
       if (sentence) context.console.note(printable(sentence));
     },
   });
