@@ -112,7 +112,7 @@ export function registerNotary(program: Command, context: Context): void {
 async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
   const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
   const broker = await brokerOf(context, flags);
-  const trouble = new Seldom(systemClock.now, context.console.note);
+  const trouble = new Seldom(systemClock.elapsed, context.console.note);
   await using running = await runNotary({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
@@ -122,7 +122,7 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     ...(broker === undefined ? {} : { broker }),
     events: {
       onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
-      onTrouble: (error, who) => trouble.say(printable(`${who}: ${error.message} [${error.code}]`)),
+      onTrouble: (error, who) => trouble.say(printable(`${who}: ${error.message} [${error.code}]`), error.code),
     },
   });
   const { notary, address, ledgerFile } = running;
