@@ -113,8 +113,13 @@ export function sentence({ from, topic, payload }: BusMessage): string {
   return `${from} ${topic}: ${new TextDecoder().decode(payload)}`;
 }
 
+/** Whoever is told messages. */
+export interface Listener {
+  readonly bus: { [Symbol.asyncIterator](): AsyncIterableIterator<BusMessage> };
+}
+
 /** The next `count` messages; throws where there are no more. */
-export async function overhear({ bus }: Visitor, count: number): Promise<string[]> {
+export async function overhear({ bus }: Listener, count: number): Promise<string[]> {
   const sentences: string[] = [];
   const messages = bus[Symbol.asyncIterator]();
   while (sentences.length < count) {
@@ -126,7 +131,7 @@ export async function overhear({ bus }: Visitor, count: number): Promise<string[
 }
 
 /** Everything that is still to come, until the bus is closed. */
-export async function overhearAll({ bus }: Visitor): Promise<string[]> {
+export async function overhearAll({ bus }: Listener): Promise<string[]> {
   const sentences: string[] = [];
   for await (const message of bus) sentences.push(sentence(message));
   return sentences;
