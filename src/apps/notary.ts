@@ -95,17 +95,25 @@ interface NotaryFlags extends Omit<BrokerFlags, 'broker'> {
   readonly passphraseFile?: string;
 }
 
+const EXAMPLES = `
+Examples:
+  sealwire notary --listen tls://0.0.0.0:7701
+  sealwire notary --broker mqtts://broker.example:8883 --filter 'plant/#' 'sealwire/1/#'
+
+With --broker it listens in there as well: it logs what it can verify, and reads nothing.`;
+
 /** `notary`: keeps the ledger. */
 export function registerNotary(program: Command, context: Context): void {
   const command = program
     .command('notary')
-    .description('keep a ledger: log the labels of whom this home trusts, in signed blocks');
-  withBrokerFlags(command, null)
-    .option('--filter <filters...>', 'what to listen to at the broker (default: #, everything)')
+    .description('keep a ledger: log the labels of whom this home trusts, in signed blocks')
     .option('--listen <address>', 'where peers reach it', notEmpty, 'tcp://127.0.0.1:7701')
     .option('--origin <name>', "the ledger's own name, the same for good (default: sealwire/NAME)", notEmpty)
     .option('--ledger <file>', "the ledger's file (default: ledger.db in the home)", notEmpty)
-    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty)
+    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty);
+  withBrokerFlags(command, null)
+    .option('--filter <filters...>', 'what to listen to at the broker (default: #, everything)')
+    .addHelpText('after', EXAMPLES)
     .action((flags: NotaryFlags) => notaryCommand(context, flags));
 }
 

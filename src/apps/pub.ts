@@ -31,7 +31,9 @@ A reader that does not answer ends it with [peer-offline], exit code 4, unless -
 
 /** `pub`: publishes sealed messages on a topic, through any MQTT broker. */
 export function registerPub(program: Command, context: Context): void {
-  withBusFlags(program.command('pub').description('seal a message for one reader and publish it on a topic'))
+  const command = program
+    .command('pub')
+    .description('seal a message for one reader and publish it on a topic')
     .argument('<topic>', 'an application topic, for example plant/line1/temperature', notEmpty)
     .argument('[message]', 'what to send; or use --line or --file')
     .requiredOption('--to <name>', 'the reader, by the name it is trusted under', notEmpty)
@@ -44,7 +46,8 @@ export function registerPub(program: Command, context: Context): void {
         'logged',
       ]),
     )
-    .option('--wait [time]', 'wait for a reader that does not answer, so long or for good', duration)
+    .option('--wait [time]', 'ask a reader that does not answer again, for so long or for good', duration);
+  withBusFlags(command)
     .addHelpText('after', EXAMPLES)
     .action((topic: string, message: string | undefined, flags: PublishFlags) =>
       publish(context, topic, message, flags),
