@@ -209,6 +209,10 @@ export class BusSessions implements AsyncDisposable {
 
 /** A broker loses, doubles and reorders; at quality of service 0 nobody makes up for it. */
 function tuningFor(qos: Qos): Partial<SessionTuning> {
-  const lossy = { resendMs: TUNING.resendMs, windowFramesMax: TUNING.brokerWindowFramesMax };
+  const lossy = {
+    resendMs: TUNING.resendMs,
+    windowFramesMax: TUNING.brokerWindowFramesMax,
+    receiptFrames: TUNING.brokerReceiptFrames,
+  };
   return qos === 0 ? { ...lossy, repair: false, gapWaitMs: 0 } : lossy;
 }
