@@ -22,7 +22,9 @@ const BROKER_URL = 'mqtt://127.0.0.1:1883';
 
 /** Adds the options of {@link BrokerFlags}; `broker` is the default of `--broker`, null for none. */
 export function withBrokerFlags(command: Command, broker: string | null = BROKER_URL): Command {
-  const url = new Option('--broker <url>', 'mqtt://host:port, mqtts://, ws:// or wss://').argParser(notEmpty);
+  const url = new Option('--broker <url>', 'where the broker is: mqtt://host:port, mqtts, ws or wss').argParser(
+    notEmpty,
+  );
   return command
     .addOption(broker === null ? url : url.default(broker))
     .addOption(

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { systemClock } from '../node/clock.ts';
 import { readPassphrase } from '../node/passphrase.ts';
 import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
 import { printable } from './console.ts';
@@ -8,6 +9,7 @@ import type { SealwireBus } from './open-bus.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
 import { EXIT } from './report.ts';
+import { Seldom } from './seldom.ts';
 
 /** What every command of a peer at a broker may be told. */
 export interface BusFlags extends BrokerFlags {
@@ -25,14 +27,22 @@ export function withBusFlags(command: Command): Command {
 /** Opens this home's peer, whose events are told on standard error. */
 export async function openAsCommand(context: Context, { passphraseFile }: BusFlags): Promise<SealwirePeer> {
   const passphrase = passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile);
+  const seldom = new Seldom(
+    () => systemClock.elapsed(),
+    (sentence) => context.console.note(printable(sentence)),
+  );
   return openPeer({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
     onEvent: (event) => {
       // Messages go on; a script still learns that the ledger lacks some.
       if (event.type === 'not-logged') process.exitCode = EXIT.notary;
-      const sentence = eventSentence(event);
-      if (sentence) context.console.note(printable(sentence));
+      // Brokers double what they carry, and some do so for each of two filters: that is no news.
+      const isCopy = event.type === 'refused' && event.error.code === 'replayed';
+      const sentence = isCopy ? undefined : eventSentence(event);
+      // Anybody at the broker can have something refused, as often as it likes and under any name.
+      if (sentence && 'error' in event) seldom.say(sentence, `${event.type} ${event.error.code}`);
+      else if (sentence) context.console.note(printable(sentence));
     },
   });
 }

@@ -95,24 +95,32 @@ interface NotaryFlags extends Omit<BrokerFlags, 'broker'> {
   readonly passphraseFile?: string;
 }
 
+const EXAMPLES = `
+Examples:
+  sealwire notary --listen tls://0.0.0.0:7701
+  sealwire notary --broker mqtts://broker.example:8883 --filter 'plant/#' 'sealwire/1/#'
+
+With --broker it listens in there as well: it logs what it can verify, and reads nothing.`;
+
 /** `notary`: keeps the ledger. */
 export function registerNotary(program: Command, context: Context): void {
   const command = program
     .command('notary')
-    .description('keep a ledger: log the labels of whom this home trusts, in signed blocks');
-  withBrokerFlags(command, null)
-    .option('--filter <filters...>', 'what to listen to at the broker (default: #, everything)')
+    .description('keep a ledger: log the labels of whom this home trusts, in signed blocks')
     .option('--listen <address>', 'where peers reach it', notEmpty, 'tcp://127.0.0.1:7701')
     .option('--origin <name>', "the ledger's own name, the same for good (default: sealwire/NAME)", notEmpty)
     .option('--ledger <file>', "the ledger's file (default: ledger.db in the home)", notEmpty)
-    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty)
+    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty);
+  withBrokerFlags(command, null)
+    .option('--filter <filters...>', 'what to listen to at the broker (default: #, everything)')
+    .addHelpText('after', EXAMPLES)
     .action((flags: NotaryFlags) => notaryCommand(context, flags));
 }
 
 async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
   const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
   const broker = await brokerOf(context, flags);
-  const trouble = new Seldom(systemClock.now, context.console.note);
+  const trouble = new Seldom(systemClock.elapsed, context.console.note);
   await using running = await runNotary({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
@@ -122,7 +130,7 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     ...(broker === undefined ? {} : { broker }),
     events: {
       onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
-      onTrouble: (error, who) => trouble.say(printable(`${who}: ${error.message} [${error.code}]`)),
+      onTrouble: (error, who) => trouble.say(printable(`${who}: ${error.message} [${error.code}]`), error.code),
     },
   });
   const { notary, address, ledgerFile } = running;

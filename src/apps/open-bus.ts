@@ -71,9 +71,20 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     await logging?.submitting.start();
   } catch (error) {
     await joined.close();
-    throw error;
+    const hint = 'Is `sealwire notary --broker …` running, and at the same broker?';
+    throw notThere(error, `The notary ${notary}`, hint);
   }
   return joined;
+}
+
+/** Says who it is that is not there, by name; any other error as it is. */
+function notThere(error: unknown, who: string, hint?: string): unknown {
+  if (!isSealwireError(error, 'peer-offline')) return error;
+  const shown = hint ?? error.hint;
+  return new SealwireError('peer-offline', `${who} is not there: ${error.message}`, {
+    ...(shown === undefined ? {} : { hint: shown }),
+    cause: error,
+  });
 }
 
 /** Where the labels of one bus go: a notary that listens at the same broker. */
@@ -133,12 +144,7 @@ export class SealwireBus implements AsyncDisposable {
     try {
       return await this.#bus.publish(topic, kept, await this.#addressees.find(to), options);
     } catch (error) {
-      if (!isSealwireError(error, 'peer-offline')) throw error;
-      const { message, hint } = error;
-      throw new SealwireError('peer-offline', `${to} is not there: ${message}`, {
-        ...(hint ? { hint } : {}),
-        cause: error,
-      });
+      throw notThere(error, to);
     }
   }
 

@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { SealwireError } from '../core/errors.ts';
 import { FRAME_BYTES_MAX } from '../core/limits.ts';
 import { checkTopic } from '../core/topic.ts';
+import { readSmallFileBytes } from '../node/files.ts';
 import type { SendUntil, Sent } from '../roles/send-queue.ts';
 import { type BusFlags, joinAsCommand, openAsCommand, withBusFlags } from './bus-flags.ts';
 import type { Context } from './context.ts';
@@ -31,7 +31,9 @@ A reader that does not answer ends it with [peer-offline], exit code 4, unless -
 
 /** `pub`: publishes sealed messages on a topic, through any MQTT broker. */
 export function registerPub(program: Command, context: Context): void {
-  withBusFlags(program.command('pub').description('seal a message for one reader and publish it on a topic'))
+  const command = program
+    .command('pub')
+    .description('seal a message for one reader and publish it on a topic')
     .argument('<topic>', 'an application topic, for example plant/line1/temperature', notEmpty)
     .argument('[message]', 'what to send; or use --line or --file')
     .requiredOption('--to <name>', 'the reader, by the name it is trusted under', notEmpty)
@@ -44,7 +46,8 @@ export function registerPub(program: Command, context: Context): void {
         'logged',
       ]),
     )
-    .option('--wait [time]', 'wait for a reader that does not answer, so long or for good', duration)
+    .option('--wait [time]', 'ask a reader that does not answer again, for so long or for good', duration);
+  withBusFlags(command)
     .addHelpText('after', EXAMPLES)
     .action((topic: string, message: string | undefined, flags: PublishFlags) =>
       publish(context, topic, message, flags),
@@ -118,16 +121,5 @@ async function onePayload(message: string | undefined, { line, file }: PublishFl
     );
   }
   if (message !== undefined) return new TextEncoder().encode(message);
-  return file === undefined ? undefined : readPayload(file);
-}
-
-/** What a file, or a pipe, holds to its end; throws `too-large` before it takes more memory than a message may. */
-async function readPayload(file: string): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of createReadStream(file, { end: FRAME_BYTES_MAX })) chunks.push(chunk as Buffer);
-  const payload = new Uint8Array(Buffer.concat(chunks));
-  if (payload.length <= FRAME_BYTES_MAX) return payload;
-  throw new SealwireError('too-large', `${file} holds more than the ${FRAME_BYTES_MAX} bytes that a frame may have.`, {
-    hint: 'Split it into smaller messages.',
-  });
+  return file === undefined ? undefined : readSmallFileBytes(file, { bytesMax: FRAME_BYTES_MAX });
 }

@@ -3,6 +3,8 @@ export { type ErrorCode, type ErrorDetails, isSealwireError, SealwireError } fro
 export { formatId } from '../core/identity/id.ts';
 export type { ValidIdentity } from '../core/identity/path.ts';
 export type { LoggedLabel } from '../core/ledger/submission.ts';
+export { type BrokerOptions, startBroker } from '../node/broker.ts';
+export type { RunningBroker } from '../node/running-broker.ts';
 export type { BusMessage } from '../roles/bus/bus.ts';
 export type { ReceivedMessage } from '../roles/incoming.ts';
 export type { Listening } from '../roles/listening.ts';

@@ -18,19 +18,19 @@ export class Seldom {
     this.#tell = tell;
   }
 
-  /** Tells `sentence`, unless it did so just now. */
-  say(sentence: string): void {
+  /** Tells `sentence`, unless one of that `kind` was told just now: what a stranger can vary is no kind of its own. */
+  say(sentence: string, kind: string = sentence): void {
     const nowMs = this.#nowMs();
-    const last = this.#told.get(sentence);
+    const last = this.#told.get(kind);
     if (last && nowMs < last.untilMs) {
       last.withheld += 1;
       return;
     }
     // Last in, first to be kept.
-    this.#told.delete(sentence);
+    this.#told.delete(kind);
     const [oldest] = this.#told.keys();
     if (this.#told.size >= KEYS_MAX && oldest !== undefined) this.#told.delete(oldest);
-    this.#told.set(sentence, { untilMs: nowMs + PAUSE_MS, withheld: 0 });
+    this.#told.set(kind, { untilMs: nowMs + PAUSE_MS, withheld: 0 });
     this.#tell(last && last.withheld > 0 ? `${sentence} (and ${last.withheld} more like it before)` : sentence);
   }
 }

@@ -19,9 +19,12 @@ Examples:
 
 /** `sub`: reads what is published on topics, through any MQTT broker. */
 export function registerSub(program: Command, context: Context): void {
-  withBusFlags(program.command('sub').description('print the messages that trusted peers seal for this one'))
+  const command = program
+    .command('sub')
+    .description('print the messages that trusted peers seal for this one')
     .argument('<filters...>', 'topic filters, for example plant/+/temperature or plant/#')
-    .option('--count <messages>', 'end after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--count <messages>', 'end after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER));
+  withBusFlags(command)
     .addHelpText('after', EXAMPLES)
     .action((filters: string[], flags: SubscribeFlags) => subscribe(context, filters, flags));
 }

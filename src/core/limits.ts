@@ -41,6 +41,8 @@ export const TUNING = {
   unconfirmedMaxMs: 120_000,
   /** Frames under way through a broker: fewer than the 1,000 after which a default Mosquitto drops. */
   brokerWindowFramesMax: 256,
+  /** A quarter of that: the reader confirms before the window is full, so that its sender need not stop and wait. */
+  brokerReceiptFrames: 64,
   batchMax: 1024,
   windowFramesMax: 1024,
   windowBytesMax: 8_388_608,

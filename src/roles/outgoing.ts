@@ -10,7 +10,7 @@ import { KIND, type Kind } from '../core/kinds.ts';
 import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
 import { checkTopic } from '../core/topic.ts';
-import { InFlight } from './in-flight.ts';
+import { InFlight, type InFlightFrame } from './in-flight.ts';
 import { Repairing } from './repairing.ts';
 import { type PendingMessage, SendQueue, type SendUntil, type Sent } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
@@ -221,19 +221,27 @@ export class Outgoing {
     const batch = this.#queue.takeBatch({ messagesMax: batchMax, bytesMax: BODY_BYTES_MAX });
     const first = batch[0];
     if (!first) return;
+    let tracked: InFlightFrame | undefined;
     try {
       const body = joinBody(batch.map(({ encoded }) => encoded));
       const sealed = await this.#seal(first, body);
       // The others would only take memory until the receipt is here.
-      this.#track(
+      tracked = this.#track(
         sealed,
         batch.filter(({ until }) => until === 'delivered'),
         repair,
       );
       await this.#emit(sealed, batch, first.topic);
     } catch (error) {
+      // A carrier that takes no frame of that size will never take this one.
+      if (tracked && isSealwireError(error, 'too-large')) this.#withdraw(tracked);
       for (const { done } of batch) done.reject(error);
     }
+  }
+
+  #withdraw(frame: InFlightFrame): void {
+    this.#inFlight.giveUp(frame);
+    if (this.#voids.length < VOIDS_MAX) this.#voids.push(frame.seq);
   }
 
   async #seal({ kind, topic, expiresAtS }: LabelPart, content: Uint8Array): Promise<SealedFrame> {
@@ -258,11 +266,12 @@ export class Outgoing {
     }
   }
 
-  #track(sealed: SealedFrame, messages: readonly PendingMessage[], repaired: boolean): void {
+  #track(sealed: SealedFrame, messages: readonly PendingMessage[], repaired: boolean): InFlightFrame {
     const { seq, bytes, label } = sealed;
-    const leafHash = this.#context.hasher.leaf(label);
-    this.#inFlight.add({ seq, bytes, leafHash, messages, repaired }, this.#context.clock.now());
+    const frame = { seq, bytes, leafHash: this.#context.hasher.leaf(label), messages, repaired };
+    this.#inFlight.add(frame, this.#context.clock.elapsed());
     this.#repairing.watch();
+    return frame;
   }
 
   async #emit(

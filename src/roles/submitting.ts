@@ -108,7 +108,7 @@ export class Submitting implements LabelSink {
       );
     });
     const { patienceMs = 0 } = this.#options;
-    const pending = { label, leafHash, done, cancel, handAtMs: clock.now() + patienceMs };
+    const pending = { label, leafHash, done, cancel, handAtMs: clock.elapsed() + patienceMs };
     this.#pending.set(key, pending);
     if (patienceMs > 0) this.#handLater(patienceMs);
     else this.#hand(pending);
@@ -202,8 +202,8 @@ export class Submitting implements LabelSink {
     const { clock } = this.#options;
     this.#cancelHanding ??= clock.after(delayMs, () => {
       this.#cancelHanding = undefined;
-      const nextAtMs = this.#handDue(clock.now());
-      if (nextAtMs !== undefined) this.#handLater(Math.max(0, nextAtMs - clock.now()));
+      const nextAtMs = this.#handDue(clock.elapsed());
+      if (nextAtMs !== undefined) this.#handLater(Math.max(0, nextAtMs - clock.elapsed()));
     });
   }
 

@@ -73,12 +73,21 @@ test('a socket session and a broker session side by side, one notary, somebody w
     await operator.peer.join(broker.url, { notary: 'notary' }),
   ];
   await byOperator.subscribe('plant/#');
+  const known = new Set<string>();
   tamperer.react(({ topic, payload }) => {
-    if (!topic.startsWith('plant/')) return;
-    void tamperer.publish(topic, flipped(payload, payload.length - 1));
-    void tamperer.publish(topic, relabelled(payload, { topic: 'plant/valve' }));
-    void tamperer.publish('plant/valve', payload);
-    void tamperer.publish(topic, payload);
+    const label = topic.startsWith('plant/') ? labelIn(payload) : undefined;
+    if (!label || known.has(bytesToHex(label.signature))) return;
+    known.add(bytesToHex(label.signature));
+    const copies: [string, Uint8Array][] = [
+      [topic, flipped(payload, payload.length - 1)],
+      [topic, relabelled(payload, { topic: 'plant/valve' })],
+      ['plant/valve', payload],
+      [topic, payload],
+    ];
+    for (const [where, copy] of copies) {
+      known.add(bytesToHex(labelIn(copy)?.signature ?? new Uint8Array()));
+      void tamperer.publish(where, copy);
+    }
   });
 
   const [heard, overheard] = [hear(far, 10), overhear({ bus: byOperator }, 10)];
@@ -87,7 +96,7 @@ test('a socket session and a broker session side by side, one notary, somebody w
   const published = onTopic.map((text) => tellOn(actor, 'operator', 'plant/load', text, { until: 'delivered' }));
   await Promise.all([sayAll(near, onSocket), ...published]);
   assert.deepEqual([await heard, await overheard], [onSocket, onTopic.map((text) => `sensor plant/load: ${text}`)]);
-  await until(() => refusals(operator).size >= BROKEN.size);
+  await until(() => [...BROKEN].every((code) => refusals(operator).has(code)));
   await Promise.all([near.close(), far.close()]);
   assert.deepEqual(await hearAll(far), []);
   await Promise.all([bySensor.close(), byOperator.close()]);

@@ -28,6 +28,8 @@ export interface BusNotaryOptions {
 
 /** Labels on their way into blocks; the broker is held back while there are more. */
 const UNDER_WAY_MAX = 4096;
+/** Receipts on their way; a sender that misses one asks for it, so that nobody's slowness holds up the rest. */
+const ANSWERS_MAX = 1024;
 
 /**
  * A notary that listens in at a broker: it logs every frame that it can verify without reading it, and sends the
@@ -37,6 +39,7 @@ export class BusNotary {
   readonly #options: BusNotaryOptions;
   readonly #hasher: TreeHasher;
   readonly #underWay = new Set<Promise<void>>();
+  #answers = 0;
   #subscriptions: readonly Subscription[] = [];
 
   /** Begins to listen. Rejects with `topic-invalid` or `broker-refused`. */
@@ -83,7 +86,7 @@ export class BusNotary {
       if (!isLoggedKind(label.kind)) return;
       this.#checkBody(label, body);
       const { receipt } = await this.#options.notary.submit(label.bytes);
-      await this.#answer(label, receipt);
+      this.#answer(label, receipt);
     } catch (cause) {
       const error = isSealwireError(cause)
         ? cause
@@ -98,12 +101,17 @@ export class BusNotary {
     throw new SealwireError('body-mismatch', 'A frame has another body than its label was signed for.');
   }
 
-  async #answer({ bytes, senderId }: Label, receipt: Uint8Array): Promise<void> {
-    const answer = encodeAnswer({ leafHash: this.#hasher.leaf(bytes), receipt, refusal: null });
+  /** Not waited for: it takes the sender's own receipts, which come over the line that is waiting here. */
+  #answer({ bytes, senderId }: Label, receipt: Uint8Array): void {
     // Without a session, or with one that is over, the sender asks for its receipt when it misses it.
-    await this.#options
-      .sessionOf(senderId)
-      ?.sendLedgerReceipt(answer, ANSWER_TYPE)
-      .catch(() => {});
+    const session = this.#options.sessionOf(senderId);
+    if (!session || this.#answers >= ANSWERS_MAX) return;
+    this.#answers += 1;
+    session
+      .sendLedgerReceipt(encodeAnswer({ leafHash: this.#hasher.leaf(bytes), receipt, refusal: null }), ANSWER_TYPE)
+      .catch(() => {})
+      .finally(() => {
+        this.#answers -= 1;
+      });
   }
 }

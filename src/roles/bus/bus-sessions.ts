@@ -94,7 +94,7 @@ export class BusSessions implements AsyncDisposable {
    */
   async with(to: Addressee, { waitMs = 0 }: Patience = {}): Promise<Session> {
     const { clock } = this.#options.peer.party;
-    const untilMs = clock.now() + waitMs;
+    const untilMs = clock.elapsed() + waitMs;
     for (;;) {
       try {
         const session = this.#table.current(to.id) ?? (await this.#open(to));
@@ -106,7 +106,7 @@ export class BusSessions implements AsyncDisposable {
         // What was sent first arrives first, or is known to be lost.
         await Promise.all(before.map((other) => other.settled()));
       } catch (error) {
-        if (!isSealwireError(error, 'peer-offline') || clock.now() >= untilMs) throw error;
+        if (!isSealwireError(error, 'peer-offline') || clock.elapsed() >= untilMs) throw error;
       }
     }
   }
@@ -194,6 +194,7 @@ export class BusSessions implements AsyncDisposable {
       ownId: this.#ownId,
       peerId: start.peer.id,
       qos,
+      clock: peer.party.clock,
       onClosed: () => this.#router.remove(ratchetId),
     });
     this.#router.add(ratchetId, { connection, peerId: start.peer.id });
@@ -208,6 +209,10 @@ export class BusSessions implements AsyncDisposable {
 
 /** A broker loses, doubles and reorders; at quality of service 0 nobody makes up for it. */
 function tuningFor(qos: Qos): Partial<SessionTuning> {
-  const lossy = { resendMs: TUNING.resendMs, windowFramesMax: TUNING.brokerWindowFramesMax };
+  const lossy = {
+    resendMs: TUNING.resendMs,
+    windowFramesMax: TUNING.brokerWindowFramesMax,
+    receiptFrames: TUNING.brokerReceiptFrames,
+  };
   return qos === 0 ? { ...lossy, repair: false, gapWaitMs: 0 } : lossy;
 }

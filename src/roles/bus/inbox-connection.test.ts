@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { manualClock } from '../../../test/support/manual-clock.ts';
 import { turn } from '../../../test/support/turns.ts';
 import { pattern, refusal, take } from '../../../test/support/units.ts';
 import { inboxTopic } from '../../core/inbox.ts';
@@ -16,8 +17,10 @@ function connection(qos: Qos = 1) {
   const published: Published[] = [];
   const broker = memoryBroker({ intercept: (one) => void published.push(one) });
   let closed = 0;
-  const made = new InboxConnection({ broker: broker.connect(), ownId, peerId, qos, onClosed: () => void closed++ });
-  return { made, published, closedTimes: () => closed };
+  const clock = manualClock();
+  const onClosed = () => void closed++;
+  const made = new InboxConnection({ broker: broker.connect(), ownId, peerId, qos, clock, onClosed });
+  return { made, clock, published, closedTimes: () => closed };
 }
 
 for (const [qos, inboxQos] of [
@@ -79,4 +82,21 @@ test('a unit that is empty or too large is refused, without harm', async () => {
   assert.equal(await refusal(made.send(new Uint8Array(FRAME_BYTES_MAX + 1), 'plant/a')), 'too-large');
   await made.send(pattern(FRAME_BYTES_MAX, 1), 'plant/a');
   assert.equal(published.length, 1);
+});
+
+test('a session that takes nothing holds the line up for a second, and loses what comes until it takes again', async () => {
+  const { made, clock } = connection();
+  const stuck = made.deliver(pattern(5, 1));
+  clock.advance(1000);
+  await stuck;
+  await made.deliver(pattern(5, 2));
+  const units = made.receive();
+  assert.deepEqual((await units.next()).value, pattern(5, 1));
+  const next = units.next();
+  await turn();
+  const delivered = made.deliver(pattern(5, 3));
+  assert.deepEqual((await next).value, pattern(5, 3));
+  void units.next();
+  await delivered;
+  assert.equal(clock.pending, 0);
 });

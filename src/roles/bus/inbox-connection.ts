@@ -2,7 +2,7 @@ import { SealwireError } from '../../core/errors.ts';
 import { Handoff } from '../../core/handoff.ts';
 import { inboxTopic } from '../../core/inbox.ts';
 import { FRAME_BYTES_MAX } from '../../core/limits.ts';
-import type { BrokerConnection, Connection, Qos } from '../../core/ports.ts';
+import type { BrokerConnection, Clock, Connection, Qos } from '../../core/ports.ts';
 import { unitRefusal } from '../../core/unit.ts';
 
 /** Whom an {@link InboxConnection} joins, and how. */
@@ -12,8 +12,12 @@ export interface InboxConnectionOptions {
   readonly ownId: Uint8Array;
   readonly peerId: Uint8Array;
   readonly qos: Qos;
+  readonly clock: Clock;
   readonly onClosed: () => void;
 }
+
+/** How long a session may hold up all others at the same broker by taking nothing. */
+const STALL_MS = 1_000;
 
 interface Arrival {
   readonly unit: Uint8Array;
@@ -30,6 +34,8 @@ export class InboxConnection implements Connection {
   readonly #inbox: string;
   readonly #arrivals = new Handoff<Arrival>(() => {});
   #closed = false;
+  /** It took nothing for too long: what comes is lost to it until it does, and its sender sends that again. */
+  #stalled = false;
 
   constructor(options: InboxConnectionOptions) {
     const { broker, ownId, peerId } = options;
@@ -48,10 +54,25 @@ export class InboxConnection implements Connection {
     else await broker.publish(this.#inbox, unit, { qos: qos === 2 ? 2 : 1 });
   }
 
-  /** A unit came for this session; resolves once it was taken in, so that the broker hears of it no sooner. */
-  deliver(unit: Uint8Array): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    return new Promise((taken) => this.#arrivals.put({ unit, taken }));
+  /**
+   * A unit came for this session; resolves once it was taken in, so that the broker hears of it no sooner. One line
+   * serves all sessions, receipts included: one that takes nothing for {@link STALL_MS} is waited for no longer.
+   */
+  async deliver(unit: Uint8Array): Promise<void> {
+    if (this.#closed || this.#stalled) return;
+    const { clock } = this.#options;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(STALL_MS, () => {
+        this.#stalled = true;
+        resolve();
+      });
+      const taken = (): void => {
+        this.#stalled = false;
+        cancel();
+        resolve();
+      };
+      this.#arrivals.put({ unit, taken });
+    });
   }
 
   async *receive(): AsyncIterableIterator<Uint8Array> {

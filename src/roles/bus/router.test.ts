@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { forgeFrame, RECIPIENT, SENDER, START } from '../../../test/support/frames.ts';
+import { manualClock } from '../../../test/support/manual-clock.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { inboxTopic } from '../../core/inbox.ts';
 import { memoryBroker } from '../memory-broker.ts';
@@ -20,6 +21,7 @@ function routing() {
     ownId: RECIPIENT.id,
     peerId: SENDER.id,
     qos: 1,
+    clock: manualClock(),
     onClosed: () => router.remove(START.ratchetId),
   });
   router.add(START.ratchetId, { connection, peerId: SENDER.id });

@@ -54,7 +54,7 @@ export class SessionTable {
     this.#places.set(key, place);
     const { entries } = place;
     const initiatorId = facts.role === 'initiator' ? this.#ownId : session.peer.id;
-    const heardAtMs = this.#clock.now();
+    const heardAtMs = this.#clock.elapsed();
     const entry: Entry = { session, initiatorId, facts, began: ++this.#count, heard: undefined, heardAtMs };
     const current = entries.at(-1);
     const isBehind = current !== undefined && facts.overlapped && yieldsTo(entry, current);
@@ -87,7 +87,7 @@ export class SessionTable {
     const { entries = [] } = this.#places.get(bytesToHex(session.peer.id)) ?? {};
     const entry = entries.find((candidate) => candidate.session === session);
     if (!entry) return false;
-    entry.heardAtMs = this.#clock.now();
+    entry.heardAtMs = this.#clock.elapsed();
     const isLate = entries.some((other) => isLeftFor(entry, other));
     entry.heard ??= isLate ? 0 : ++this.#count;
     return isLate;
@@ -113,8 +113,8 @@ export class SessionTable {
     const others = othersOf(place);
     if (others.length === 0) return;
     const dueMs = Math.min(...others.map(({ heardAtMs }) => heardAtMs)) + RETIRE_MS;
-    place.cancelRetiring = this.#clock.after(dueMs - this.#clock.now(), () => {
-      const unusedSince = this.#clock.now() - RETIRE_MS;
+    place.cancelRetiring = this.#clock.after(dueMs - this.#clock.elapsed(), () => {
+      const unusedSince = this.#clock.elapsed() - RETIRE_MS;
       for (const { session, heardAtMs } of othersOf(place)) if (heardAtMs <= unusedSince) end(session);
       this.#retireLater(place);
     });
