@@ -16,18 +16,30 @@ export interface Rounds {
 
 type Run = () => unknown;
 
+/** Does something so many times, and gives the seconds that one of them took. */
+export type TimedRuns = (runs: number) => Promise<number>;
+
 /**
  * Times two functions that do the same work, ours and the bare primitives. They take turns, half of the bare runs
  * before ours and half after, so that a machine that slows down slows down both; one round to warm up is not counted.
  * A function that gives a promise is awaited, run by run.
  */
-export async function compareRates(ours: Run, bare: Run, { rounds, runs }: Rounds): Promise<Comparison> {
+export function compareRates(ours: Run, bare: Run, rounds: Rounds): Promise<Comparison> {
+  return compareTimed(
+    (runs) => secondsEach(ours, runs),
+    (runs) => secondsEach(bare, runs),
+    rounds,
+  );
+}
+
+/** As {@link compareRates}, for what many runs share and what measures its time itself. */
+export async function compareTimed(ours: TimedRuns, bare: TimedRuns, { rounds, runs }: Rounds): Promise<Comparison> {
   const half = Math.max(1, Math.ceil(runs / 2));
   const found = { ours: [] as number[], bare: [] as number[], ratios: [] as number[] };
   for (let round = -1; round < rounds; round++) {
-    const before = await secondsEach(bare, half);
-    const own = await secondsEach(ours, runs);
-    const after = await secondsEach(bare, half);
+    const before = await bare(half);
+    const own = await ours(runs);
+    const after = await bare(half);
     if (round < 0) continue;
     const bareSeconds = (before + after) / 2;
     found.ours.push(1 / own);

@@ -43,6 +43,12 @@ export function processContext(options: () => GlobalOptions): Context {
   };
 }
 
+/** Resolves once `signal` is aborted. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const;
 
 function endOnSignals(abort: AbortController): void {

@@ -1,9 +1,16 @@
+import type { ErrorCode } from '../core/errors.ts';
+import type { BrokerEvent } from '../roles/mqtt/events.ts';
 import type { PeerEvent } from './open-peer.ts';
+
+/** What a frame is refused for before it has come to a session. */
+const STRAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['wrong-topic', 'wrong-session', 'sender-unknown']);
 
 /** What an event means, in a sentence for people; undefined for what is not worth one. */
 export function eventSentence(event: PeerEvent): string | undefined {
   switch (event.type) {
     case 'refused':
+      // Carriers double what they carry, and senders repeat what was not confirmed in time.
+      if (event.error.code === 'replayed') return `A frame of ${event.peer} came again and was dropped. [replayed]`;
       return `Refused a frame that came as from ${event.peer}: ${event.error.message} [${event.error.code}]`;
     case 'gap': {
       const { first, last } = event.gap;
@@ -19,10 +26,35 @@ export function eventSentence(event: PeerEvent): string | undefined {
     case 'not-logged':
       return `Frame ${event.seq} to ${event.peer} is not in the ledger: ${event.error.message} [${event.error.code}]`;
     case 'handshake-refused':
+      if (STRAY.has(event.error.code)) {
+        return `Refused a frame from ${event.remote}: ${event.error.message} [${event.error.code}]`;
+      }
       return `No session with ${event.remote}: ${event.error.message} [${event.error.code}]`;
+    case 'session-lost':
+      return `The session with ${event.peer} is lost: ${event.error.message} [${event.error.code}]`;
+    case 'broker':
+      return `The broker at ${event.remote}: ${brokerSentence(event.event)}`;
     case 'notary-trouble':
       return `The notary: ${event.error.message} [${event.error.code}]`;
     case 'confirmed':
       return undefined;
+  }
+}
+
+function brokerSentence(event: BrokerEvent): string {
+  switch (event.type) {
+    case 'lost':
+      return `The line is lost: ${event.error.message} [${event.error.code}]`;
+    case 'still-lost':
+      return `No line yet, next try in ${event.pauseMs} ms: ${event.error.message} [${event.error.code}]`;
+    case 'reconnected':
+      return 'The line is back.';
+    case 'take-failed':
+      return `A publication on ${event.topic} was not taken in: ${String(event.error)}`;
+    case 'client-id-taken':
+    case 'subscription-refused':
+    case 'publication-refused':
+    case 'publication-ignored':
+      return `${event.error.message} [${event.error.code}]`;
   }
 }

@@ -1,11 +1,23 @@
+import { registerBroker } from './broker.ts';
 import { registerIdentity } from './identity-commands.ts';
 import { registerLedger } from './ledger.ts';
 import { registerNotary } from './notary.ts';
 import { type Family, runProgram } from './program.ts';
+import { registerPub } from './pub.ts';
 import { registerSession } from './session.ts';
+import { registerSub } from './sub.ts';
 import { registerTour } from './tour.ts';
 
 /** The command families, in the order in which `--help` shows them. */
-const families: readonly Family[] = [registerIdentity, registerSession, registerNotary, registerLedger, registerTour];
+const families: readonly Family[] = [
+  registerIdentity,
+  registerSession,
+  registerPub,
+  registerSub,
+  registerBroker,
+  registerNotary,
+  registerLedger,
+  registerTour,
+];
 
 await runProgram(process.argv.slice(2), families);

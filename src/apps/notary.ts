@@ -1,21 +1,27 @@
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { SealwireError } from '../core/errors.ts';
+import { SealwireError } from '../core/errors.ts';
 import { formatId } from '../core/identity/id.ts';
 import type { Anchor } from '../core/identity/path.ts';
 import { anchorsOf } from '../core/identity/trust.ts';
+import { checkFilter } from '../core/topic.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { loadIdentity, openHome, readTrust } from '../node/home.ts';
 import { readPassphrase } from '../node/passphrase.ts';
 import { openLedgerStore } from '../node/sqlite-ledger.ts';
 import { Listening } from '../roles/listening.ts';
+import { parseBrokerUrl } from '../roles/mqtt/address.ts';
 import { type Notary, openNotary } from '../roles/notary.ts';
 import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service.ts';
 import { Peer } from '../roles/peer.ts';
+import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
 import { printable } from './console.ts';
-import type { Context } from './context.ts';
+import { aborted, type Context } from './context.ts';
+import { eventSentence } from './event-sentence.ts';
+import { type NotaryBroker, notaryAtBroker } from './notary-bus.ts';
 import { notEmpty } from './program.ts';
+import { Seldom } from './seldom.ts';
 import { Transports } from './transports.ts';
 
 /** How {@link runNotary} runs. */
@@ -28,6 +34,8 @@ export interface NotaryOptions {
   readonly origin?: string;
   /** The ledger's file; `ledger.db` in the home unless told. */
   readonly ledgerFile?: string;
+  /** A broker to listen in at, beside the address. */
+  readonly broker?: NotaryBroker;
   readonly events?: NotaryServiceEvents;
 }
 
@@ -63,46 +71,66 @@ export async function runNotary(options: NotaryOptions): Promise<RunningNotary> 
   const onRefused = (error: SealwireError, remote: string): void => options.events?.onTrouble?.(error, remote);
   const listener = await new Transports(identity, shared).listen(options.address, onRefused);
   const listening = new Listening(new Peer({ ...shared, identity }), listener, { onRefused });
-  const serving = new NotaryService(nodeCrypto, notary, options.events).run(listening);
+  const service = new NotaryService(nodeCrypto, notary, options.events);
+  const serving = service.run(listening);
   opening.defer(async () => {
     await listening.close();
     await serving;
   });
+  if (options.broker) {
+    const parts = { identity, shared: { ...shared, identity }, notary, service, onTrouble: onRefused };
+    opening.use(await notaryAtBroker(parts, options.broker));
+  }
   const parts = opening.move();
   const close = (): Promise<void> => parts.disposeAsync();
   return { notary, address: listening.address, ledgerFile, close, [Symbol.asyncDispose]: close };
 }
 
-interface NotaryFlags {
+interface NotaryFlags extends Omit<BrokerFlags, 'broker'> {
+  readonly broker?: string;
+  readonly filter?: readonly string[];
   readonly listen: string;
   readonly origin?: string;
   readonly ledger?: string;
   readonly passphraseFile?: string;
 }
 
+const EXAMPLES = `
+Examples:
+  sealwire notary --listen tls://0.0.0.0:7701
+  sealwire notary --broker mqtts://broker.example:8883 --filter 'plant/#' 'sealwire/1/#'
+
+With --broker it listens in there as well: it logs what it can verify, and reads nothing.`;
+
 /** `notary`: keeps the ledger. */
 export function registerNotary(program: Command, context: Context): void {
-  program
+  const command = program
     .command('notary')
     .description('keep a ledger: log the labels of whom this home trusts, in signed blocks')
     .option('--listen <address>', 'where peers reach it', notEmpty, 'tcp://127.0.0.1:7701')
     .option('--origin <name>', "the ledger's own name, the same for good (default: sealwire/NAME)", notEmpty)
     .option('--ledger <file>', "the ledger's file (default: ledger.db in the home)", notEmpty)
-    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty)
+    .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty);
+  withBrokerFlags(command, null)
+    .option('--filter <filters...>', 'what to listen to at the broker (default: #, everything)')
+    .addHelpText('after', EXAMPLES)
     .action((flags: NotaryFlags) => notaryCommand(context, flags));
 }
 
 async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void> {
   const passphrase = flags.passphraseFile === undefined ? undefined : await readPassphrase(flags.passphraseFile);
+  const broker = await brokerOf(context, flags);
+  const trouble = new Seldom(systemClock.elapsed, context.console.note);
   await using running = await runNotary({
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
     address: flags.listen,
     ...(flags.origin === undefined ? {} : { origin: flags.origin }),
     ...(flags.ledger === undefined ? {} : { ledgerFile: resolve(flags.ledger) }),
+    ...(broker === undefined ? {} : { broker }),
     events: {
       onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
-      onTrouble: (error, who) => context.console.note(printable(`${who}: ${error.message} [${error.code}]`)),
+      onTrouble: (error, who) => trouble.say(printable(`${who}: ${error.message} [${error.code}]`), error.code),
     },
   });
   const { notary, address, ledgerFile } = running;
@@ -112,6 +140,7 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     await context.console.json({
       event: 'listening',
       address,
+      ...(broker === undefined ? {} : { broker: parseBrokerUrl(broker.url).remote }),
       id,
       origin: notary.origin,
       ledgerFile,
@@ -120,13 +149,32 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     });
   } else {
     context.console.note(`Notary ${id} keeps ${notary.origin} in ${ledgerFile}, ${treeSize} entries so far.`);
-    context.console.note(`It listens at ${address}; Ctrl-C ends it.`);
+    const places = broker === undefined ? address : `${address} and listens in at ${parseBrokerUrl(broker.url).remote}`;
+    context.console.note(`It listens at ${places}; Ctrl-C ends it.`);
   }
   const failure = await Promise.race([aborted(context.signal), notary.failed]);
   if (failure !== undefined) throw failure;
 }
 
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+/** Where the flags say to listen in; throws `address-invalid`, `topic-invalid` and `usage`. */
+async function brokerOf(context: Context, flags: NotaryFlags): Promise<NotaryBroker | undefined> {
+  const { broker: url, filter: filters = ['#'] } = flags;
+  if (url === undefined) {
+    const { filter, ca, cert, key, username, passwordFile, mqtt } = flags;
+    if ([filter, ca, cert, key, username, passwordFile, mqtt].every((flag) => flag === undefined)) return undefined;
+    throw new SealwireError('usage', 'An option is about a broker, but there is no --broker.', {
+      hint: 'Add --broker mqtt://host:port to listen in there.',
+    });
+  }
+  const { remote } = parseBrokerUrl(url);
+  for (const filter of filters) checkFilter(filter);
+  return {
+    url,
+    filters,
+    ...(await brokerOptions(flags)),
+    onEvent: (event) => {
+      const sentence = eventSentence({ type: 'broker', event, remote });
+      if (sentence) context.console.note(printable(sentence));
+    },
+  };
 }

@@ -7,20 +7,26 @@ import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { type Home, type LoadedIdentity, loadIdentity, openHome, readTrust } from '../node/home.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
 import { Listening } from '../roles/listening.ts';
+import type { BrokerEvent } from '../roles/mqtt/events.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import type { Session } from '../roles/session.ts';
 import type { SessionTuning } from '../roles/session-context.ts';
 import type { SessionEvent } from '../roles/session-events.ts';
 import { Submitting } from '../roles/submitting.ts';
+import { type JoinOptions, joinBroker, type SealwireBus } from './open-bus.ts';
 import { Transports } from './transports.ts';
 
 /** What happens beside messages; `peer` is the name of whom it happened with. */
 export type PeerEvent =
   | (SessionEvent & { readonly peer: string })
-  /** Somebody connected and got no session. */
+  /** Somebody connected and got no session, or a frame came that belongs to none. */
   | { readonly type: 'handshake-refused'; readonly error: SealwireError; readonly remote: string }
+  /** A session at a broker ended without its signed end: what was not confirmed in it may not have arrived. */
+  | { readonly type: 'session-lost'; readonly error: SealwireError; readonly peer: string }
   /** The session with the notary was lost or its answer does not hold; it is tried again. */
-  | { readonly type: 'notary-trouble'; readonly error: SealwireError };
+  | { readonly type: 'notary-trouble'; readonly error: SealwireError }
+  /** The line to a broker was lost, was made again, or is contested. */
+  | { readonly type: 'broker'; readonly event: BrokerEvent; readonly remote: string };
 
 /** Where the labels of a peer's sessions are logged. */
 export interface NotaryAddress {
@@ -70,6 +76,8 @@ export class SealwirePeer implements AsyncDisposable {
   /** `SHA256:…`, as others see it. */
   readonly id: string;
   readonly #home: Home;
+  readonly #identity: LoadedIdentity;
+  readonly #shared: PeerOptions;
   readonly #peer: Peer;
   readonly #transports: Transports;
   readonly #receipts: SqliteReceipts | undefined;
@@ -83,6 +91,8 @@ export class SealwirePeer implements AsyncDisposable {
     this.id = formatId(identity.id);
     this.#onEvent = options.onEvent ?? (() => {});
     const shared = peerOptions(home, identity, options);
+    this.#identity = identity;
+    this.#shared = shared;
     this.#transports = new Transports(identity, shared);
     if (options.notary) {
       this.#receipts = new SqliteReceipts(join(home.directory, 'receipts.db'));
@@ -126,7 +136,18 @@ export class SealwirePeer implements AsyncDisposable {
     return listening;
   }
 
-  /** Closes sessions and listeners, waits for receipts that are still to come, and closes the line to the notary. */
+  /**
+   * Joins a broker at `mqtt://host:port`, `mqtts://`, `ws://` or `wss://`: sessions with whoever is trusted and is there
+   * too, whoever begins them. Rejects as {@link joinBroker} does.
+   */
+  async join(url: string, options: JoinOptions = {}): Promise<SealwireBus> {
+    const own = { home: this.#home, identity: this.#identity, shared: this.#shared, onEvent: this.#onEvent };
+    const bus = await joinBroker(url, own, options);
+    this.#open.add(bus);
+    return bus;
+  }
+
+  /** Closes sessions, listeners and lines to brokers, waits for receipts that are still to come, and closes the line to the notary. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.#open].map((part) => part.close()));
     this.#open.clear();

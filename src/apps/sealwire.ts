@@ -3,10 +3,14 @@ export { type ErrorCode, type ErrorDetails, isSealwireError, SealwireError } fro
 export { formatId } from '../core/identity/id.ts';
 export type { ValidIdentity } from '../core/identity/path.ts';
 export type { LoggedLabel } from '../core/ledger/submission.ts';
+export { type BrokerOptions, startBroker } from '../node/broker.ts';
+export type { RunningBroker } from '../node/running-broker.ts';
+export type { BusMessage } from '../roles/bus/bus.ts';
 export type { ReceivedMessage } from '../roles/incoming.ts';
 export type { Listening } from '../roles/listening.ts';
 export type { SendUntil, Sent } from '../roles/send-queue.ts';
 export type { SendOptions, Session } from '../roles/session.ts';
 export type { SessionTuning } from '../roles/session-context.ts';
 export type { SessionEvent } from '../roles/session-events.ts';
+export type { JoinOptions, PublishOptions, SealwireBus } from './open-bus.ts';
 export { type NotaryAddress, type OpenPeerOptions, openPeer, type PeerEvent, type SealwirePeer } from './open-peer.ts';

@@ -1,18 +1,15 @@
-import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { formatId } from '../core/identity/id.ts';
 import { readPassphrase } from '../node/passphrase.ts';
-import type { ReceivedMessage } from '../roles/incoming.ts';
 import type { Session } from '../roles/session.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import { eventSentence } from './event-sentence.ts';
+import { sendLines } from './lines.ts';
+import { messageJson, messageText, TEXT_TYPE } from './message-output.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
 import { EXIT } from './report.ts';
-
-/** The media type of a line of text. */
-const TEXT_TYPE = 'text/plain;charset=utf-8';
 
 interface SessionFlags {
   readonly notary?: string;
@@ -105,22 +102,6 @@ function greeting({ peer, remote }: Session): string {
   return `In session with ${printable(peer.name)} (${formatId(peer.id)}) at ${remote}.`;
 }
 
-/** Sends each line of standard input, until the input, the signal or what `over` stands for ends. */
-async function sendLines(
-  { signal }: Context,
-  send: (payload: Uint8Array) => Promise<unknown>,
-  over?: Promise<void>,
-): Promise<void> {
-  const lines = createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY });
-  const stop = (): void => lines.close();
-  signal.addEventListener('abort', stop, { once: true });
-  void over?.then(stop);
-  const encoder = new TextEncoder();
-  for await (const line of lines) await send(encoder.encode(line));
-  // An open standard input would keep the process alive.
-  process.stdin.destroy();
-}
-
 /** One of many sessions that does not take a line must not end the others. */
 async function sendOrTell({ console }: Context, session: Session, payload: Uint8Array): Promise<void> {
   try {
@@ -147,23 +128,7 @@ async function printSession(context: Context, session: Session, prefix: string):
 
 async function printMessages(context: Context, session: Session, prefix: string): Promise<void> {
   for await (const message of session) {
-    if (context.json) await context.console.json(toJson(session, message));
-    else await context.console.line(printable(prefix + text(message)));
+    if (context.json) await context.console.json(messageJson(session.peer, message));
+    else await context.console.line(printable(prefix + messageText(message)));
   }
-}
-
-function text({ payload }: ReceivedMessage): string {
-  return new TextDecoder().decode(payload);
-}
-
-function toJson(session: Session, message: ReceivedMessage): Record<string, unknown> {
-  const { n, timeMs, contentType, late } = message;
-  const from = { name: session.peer.name, id: formatId(session.peer.id) };
-  return { event: 'message', from, n, time: isoTime(timeMs), contentType, late, text: text(message) };
-}
-
-/** ISO 8601; null for a time that a peer made up, beyond what calendars here hold. */
-function isoTime(timeMs: number): string | null {
-  const date = new Date(timeMs);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
 }

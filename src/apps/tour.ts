@@ -1,6 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { systemClock } from '../node/clock.ts';
 import type { Context } from './context.ts';
+import { duration } from './duration.ts';
 import { EXIT } from './report.ts';
 import { makeCast } from './tour/cast.ts';
 import { consoleNarrator, silentNarrator } from './tour/narrator.ts';
@@ -11,16 +12,23 @@ const EVERY_MS = 1000;
 /** So many readings have to fit in before the last scene is played. */
 const READINGS_MIN = 10;
 
+interface TourFlags {
+  /** Milliseconds. */
+  readonly for?: number;
+  readonly embedded?: boolean;
+}
+
 /** `tour`, which `npm start` runs: everything at work on this machine's own readings. */
 export function registerTour(program: Command, context: Context): void {
   program
     .command('tour')
-    .description('show it all at work: a sensor, an operator, a notary, and somebody in the middle')
+    .description('show it all at work: a sensor, an operator, a notary, a broker, and somebody in the middle')
     .option('--for <time>', 'end by itself after that long, for example 10s (default: until Ctrl-C)', duration)
-    .action((flags: { readonly for?: number }) => tour(context, flags.for));
+    .option('--embedded', 'with the broker that is built in, even where Mosquitto is installed')
+    .action((flags: TourFlags) => tour(context, flags));
 }
 
-async function tour(context: Context, forMs: number | undefined): Promise<void> {
+async function tour(context: Context, { for: forMs, embedded = false }: TourFlags): Promise<void> {
   const narrator = context.json ? silentNarrator : consoleNarrator(context.console);
   const everyMs = Math.min(EVERY_MS, Math.ceil((forMs ?? Number.POSITIVE_INFINITY) / READINGS_MIN));
   const timeUp = new AbortController();
@@ -28,6 +36,7 @@ async function tour(context: Context, forMs: number | undefined): Promise<void> 
   await using cast = await makeCast(systemClock.now());
   try {
     const outcome = await playStory(cast, narrator, {
+      embedded,
       everyMs,
       fasterMs: Math.ceil(everyMs / 2),
       timeUp: timeUp.signal,
@@ -39,13 +48,4 @@ async function tour(context: Context, forMs: number | undefined): Promise<void> 
   } finally {
     cancel();
   }
-}
-
-const UNITS_MS = { ms: 1, s: 1000, m: 60_000 } as const;
-
-function duration(text: string): number {
-  const [, digits, unit] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? [];
-  const ms = Number(digits) * (UNITS_MS[unit as keyof typeof UNITS_MS] ?? Number.NaN);
-  if (!(ms > 0)) throw new InvalidArgumentError('It is not a time like 10s, 500ms or 2m.');
-  return ms;
 }

@@ -26,9 +26,6 @@ export function inboxFilter(ownId: Uint8Array): string {
   return `${ROOT}/${idToTopic(ownId)}/+/+`;
 }
 
-/** The filter for the frames in everybody's inbox: what a notary listens to. */
-export const ALL_INBOX_FRAMES: string = `${ROOT}/+/frames/+`;
-
 /** What an inbox topic says; null for any other topic. */
 export function parseInboxTopic(topic: string): InboxAddress | null {
   const [, to, lane, from] = INBOX.exec(topic) ?? [];

@@ -39,10 +39,16 @@ export const TUNING = {
   /** No shorter pause before a frame is sent again: a receipt takes `receiptDelayMs` and the way back. */
   resendMs: 1_000,
   unconfirmedMaxMs: 120_000,
+  /** Frames under way through a broker: fewer than the 1,000 after which a default Mosquitto drops. */
+  brokerWindowFramesMax: 256,
+  /** A quarter of that: the reader confirms before the window is full, so that its sender need not stop and wait. */
+  brokerReceiptFrames: 64,
   batchMax: 1024,
   windowFramesMax: 1024,
   windowBytesMax: 8_388_608,
   heldMessagesMax: 4096,
+  /** Payloads of messages that wait for one before them. */
+  heldBytesMax: 8_388_608,
   sendQueueMessagesMax: 16_384,
   receiveQueueMessagesMax: 16_384,
   /** Payloads that wait for the application. */

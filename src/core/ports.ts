@@ -4,6 +4,8 @@
 export interface Clock {
   /** Milliseconds since 1970-01-01 UTC. */
   now(): number;
+  /** Milliseconds since a moment that stays the same: for how long things take, since nobody sets it. */
+  elapsed(): number;
   /** Runs `action` once, `delayMs` from now, unless the returned function is called first. */
   after(delayMs: number, action: () => void): () => void;
   /** Resolves when the loop has turned: whatever had arrived by now has been handled. */

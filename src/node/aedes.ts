@@ -1,15 +1,8 @@
-import { createServer as createHttpServer, type RequestListener } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { createServer as createTlsServer } from 'node:tls';
 import { Aedes } from 'aedes';
-import { createWebSocketStream, WebSocketServer } from 'ws';
-import { SealwireError } from '../core/errors.ts';
-import { TUNING } from '../core/limits.ts';
-import { type BrokerListener, listenAt, usesTls } from './broker-listener.ts';
-import { type BrokerTls, type BrokerTlsFiles, readBrokerTls } from './broker-tls.ts';
+import type { BrokerListener } from './broker-listener.ts';
+import { type BrokerTlsFiles, readBrokerTls } from './broker-tls.ts';
 import type { ServerExit } from './child-server.ts';
+import { Doorway } from './doorway.ts';
 import { LogTail } from './log-tail.ts';
 import { brokerUrls, type RunningBroker } from './running-broker.ts';
 
@@ -37,10 +30,10 @@ export async function startAedes(options: AedesOptions): Promise<RunningBroker> 
   listenToTrouble(broker, log);
   const bound: BrokerListener[] = [];
   for (const listener of listeners) {
-    const doorway = new Doorway(listener, tls, broker, log);
+    const doorway = new Doorway(listener, tls, (stream) => void broker.handle(stream), log);
     // Sockets that have not become clients yet are the doorway's to end.
     starting.defer(() => doorway.close());
-    bound.push({ ...listener, port: await listenAt(doorway.server, listener) });
+    bound.push(await doorway.open());
   }
   const parts = starting.move();
   const exited = Promise.withResolvers<ServerExit>();
@@ -70,67 +63,4 @@ function listenToTrouble(broker: Aedes, log: LogTail): void {
   broker.on('connectionError', tell);
   // It emits what it could not recover from; the other clients may still be served.
   broker.addListener('error', (error: Error) => log.add(`Error: ${error.message}`));
-}
-
-/** One place to come in, and whoever did. */
-class Doorway {
-  readonly server: Server;
-  readonly #sockets = new Set<Socket>();
-
-  constructor(listener: BrokerListener, tls: BrokerTls | undefined, broker: Aedes, log: LogTail) {
-    this.server = createServer(listener, tls, (stream) => void broker.handle(stream));
-    this.server.maxConnections = TUNING.connectionsMax;
-    this.server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
-    this.server.on('tlsClientError', (error: Error) => log.add(`TLS error: ${error.message}`));
-    // One connection's that could not be accepted; `listenAt` hears of those before.
-    this.server.on('error', (error) => log.add(`Error: ${error.message}`));
-  }
-
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
-  }
-}
-
-function createServer(
-  listener: BrokerListener,
-  tls: BrokerTls | undefined,
-  onStream: (stream: Duplex) => void,
-): Server {
-  const isWebSocket = listener.scheme.startsWith('ws');
-  if (!usesTls(listener)) {
-    // Without it each acknowledgement waits for the client's own, up to 40 ms.
-    if (!isWebSocket) return createTcpServer({ noDelay: true }, onStream);
-    return withWebSocket(createHttpServer({ noDelay: true }, notFound), onStream);
-  }
-  if (!tls) throw new SealwireError('usage', `TLS at port ${listener.port} needs a certificate and its key.`);
-  const options = {
-    ...tls,
-    minVersion: 'TLSv1.2',
-    noDelay: true,
-    requestCert: tls.ca !== undefined,
-    handshakeTimeout: TUNING.connectTimeoutMs,
-  } as const;
-  if (!isWebSocket) return createTlsServer(options, onStream);
-  return withWebSocket(createHttpsServer(options, notFound), onStream);
-}
-
-const notFound: RequestListener = (_request, response) => {
-  response.writeHead(426, { connection: 'close', upgrade: 'websocket' }).end();
-};
-
-/** MQTT over WebSocket (MQTT 3.1.1, section 6): binary messages under the subprotocol `mqtt`. */
-function withWebSocket(server: ReturnType<typeof createHttpServer>, onStream: (stream: Duplex) => void): Server {
-  const sockets = new WebSocketServer({
-    server,
-    handleProtocols: (offered) => ['mqtt', 'mqttv3.1'].find((one) => offered.has(one)) ?? false,
-  });
-  sockets.on('connection', (socket) => onStream(createWebSocketStream(socket)));
-  // The server's own errors come here too; whoever binds it is told.
-  sockets.on('error', () => {});
-  return server;
 }

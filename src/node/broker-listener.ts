@@ -26,6 +26,11 @@ export function usesTls({ scheme }: BrokerListener): boolean {
   return scheme === 'mqtts' || scheme === 'wss';
 }
 
+/** Whether WebSocket lies beneath. */
+export function usesWebSocket({ scheme }: BrokerListener): boolean {
+  return scheme === 'ws' || scheme === 'wss';
+}
+
 /** Whether only this machine can reach it. */
 export function isLoopback({ host }: BrokerListener): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));

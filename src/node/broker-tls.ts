@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { SealwireError } from '../core/errors.ts';
 import { readSmallFile } from './files.ts';
@@ -33,9 +34,11 @@ export async function readBrokerTls(files: BrokerTlsFiles): Promise<BrokerTls> {
   }
   const cert = await readSmallFile(certificateFile);
   const ca = clientsFile === undefined ? {} : { ca: await readSmallFile(clientsFile) };
-  const tls = { cert, key, ...ca };
+  const tls: BrokerTls = { cert, key, ...ca };
   try {
     createSecureContext(tls);
+    // A file without any would let in nobody.
+    if (tls.ca !== undefined) new X509Certificate(tls.ca);
   } catch (cause) {
     const where = [certificateFile, keyFile, ...(clientsFile === undefined ? [] : [clientsFile])].join(', ');
     throw new SealwireError('certificate-invalid', `TLS cannot be spoken with ${where}: ${reasonOf(cause)}.`, {

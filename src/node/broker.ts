@@ -1,5 +1,4 @@
 import { SealwireError } from '../core/errors.ts';
-import { startAedes } from './aedes.ts';
 import { type BrokerListener, isLoopback, parseListener, usesTls } from './broker-listener.ts';
 import { type BrokerTlsFiles, readBrokerTls } from './broker-tls.ts';
 import { findMosquitto, startMosquitto } from './mosquitto.ts';
@@ -35,7 +34,10 @@ export async function startBroker(options: BrokerOptions = {}): Promise<RunningB
   if (tls) await readBrokerTls(tls);
   const program = embedded ? undefined : findMosquitto();
   const rest = { listeners, onLog, ...(tls ? { tls } : {}) };
-  return program === undefined ? startAedes(rest) : startMosquitto(program, rest);
+  if (program !== undefined) return startMosquitto(program, rest);
+  // No other command needs it, and all would wait for it to load.
+  const { startAedes } = await import('./aedes.ts');
+  return startAedes(rest);
 }
 
 function checkTls(listener: BrokerListener, tls: BrokerTlsFiles | undefined): void {

@@ -20,6 +20,7 @@ export interface ChildServerOptions {
   /** Removed with everything in it once the program has ended, however that came. */
   readonly directory?: string;
   readonly readyTimeoutMs?: number;
+  readonly stopTimeoutMs?: number;
 }
 
 /** How a server ended. */
@@ -33,6 +34,8 @@ export interface ServerExit {
 
 const READY_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5_000;
+const ASK_AGAIN_MS = 100;
+const LAST_OUTPUT_TIMEOUT_MS = 500;
 
 /**
  * Ends a program ($1) and removes its directory ($2) once its standard input ends: a pipe that this process holds, and
@@ -53,12 +56,14 @@ export class ChildServer {
   /** Resolves when it has ended and its directory is gone; never rejects. */
   readonly exited: Promise<ServerExit>;
   readonly #child: ChildProcess;
+  readonly #stopTimeoutMs: number;
   readonly #ready = Promise.withResolvers<void>();
 
   /** Use {@link ChildServer.start}. */
   constructor(options: ChildServerOptions) {
     const { name, program, args, directory, onLog } = options;
     this.log = new LogTail(onLog);
+    this.#stopTimeoutMs = options.stopTimeoutMs ?? STOP_TIMEOUT_MS;
     this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.#child.on('error', (cause) => {
       this.#ready.reject(new SealwireError('broker-failed', `${name} (${program}) cannot be run.`, { cause }));
@@ -99,9 +104,13 @@ export class ChildServer {
 
   /** Ends it, by force where it takes too long; idempotent, never rejects. */
   async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
-    const stopTimer = systemClock.after(STOP_TIMEOUT_MS, () => this.#child.kill('SIGKILL'));
+    const ask = (): boolean => this.#child.kill('SIGTERM');
+    ask();
+    // Mosquitto forgets a signal that comes just before its loop begins.
+    const asking = setInterval(ask, ASK_AGAIN_MS);
+    const stopTimer = systemClock.after(this.#stopTimeoutMs, () => this.#child.kill('SIGKILL'));
     await this.exited;
+    clearInterval(asking);
     stopTimer();
   }
 
@@ -119,11 +128,17 @@ export class ChildServer {
 
   async #ended(release: () => void, directory: string | undefined): Promise<ServerExit> {
     const closed = Promise.withResolvers<void>();
+    let stopTimer = (): void => {};
     // A program that cannot be run has no other end than its error.
     this.#child.once('close', closed.resolve).once('error', () => {
       if (this.#child.pid === undefined) closed.resolve();
     });
+    this.#child.once('exit', () => {
+      // A program that it left behind may keep its output open.
+      stopTimer = systemClock.after(LAST_OUTPUT_TIMEOUT_MS, closed.resolve);
+    });
     await closed.promise;
+    stopTimer();
     release();
     if (directory !== undefined) await rm(directory, { recursive: true, force: true }).catch(() => {});
     return { code: this.#child.exitCode, signal: this.#child.signalCode, lastWords: this.log.lastWords };
@@ -133,7 +148,9 @@ export class ChildServer {
 /** What to say of a server that ended by itself. */
 export function diedError(name: string, { code, signal, lastWords }: ServerExit): SealwireError {
   const how = signal === null ? `exit code ${code}` : signal;
-  return new SealwireError('broker-failed', `${name} ended (${how}): ${lastWords || 'it said nothing'}`);
+  return new SealwireError('broker-failed', `${name} ended (${how}): ${lastWords || 'it said nothing'}`, {
+    hint: 'With --log `sealwire broker` shows all that it says.',
+  });
 }
 
 /** Sees to it that `child` does not outlive this process; the result ends that. */

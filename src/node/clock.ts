@@ -6,6 +6,7 @@ const DELAY_MS_MAX = 2 ** 31 - 1;
 /** This machine's time. A timer keeps the process alive until it has run or is called off. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  elapsed: () => performance.now(),
   after(delayMs, action) {
     let left = Math.max(0, delayMs);
     let timer: NodeJS.Timeout;

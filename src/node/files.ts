@@ -21,6 +21,8 @@ const WHY: Record<string, string> = {
 export interface ReadOptions {
   /** Refuses a file that other users may read. */
   readonly secret?: boolean;
+  /** 4 MiB unless told. */
+  readonly bytesMax?: number;
 }
 
 /** The text of a small file; throws as {@link readSmallFileBytes}, and `malformed` where it is not UTF-8. */
@@ -37,12 +39,12 @@ export async function readSmallFile(path: string, options: ReadOptions = {}): Pr
 }
 
 /** A small file, read to its end, so that pipes work too. Throws `file-unreadable`, `too-large` and `file-exposed`. */
-export async function readSmallFileBytes(path: string, { secret }: ReadOptions = {}): Promise<Uint8Array> {
+export async function readSmallFileBytes(path: string, { secret, bytesMax }: ReadOptions = {}): Promise<Uint8Array> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, 'r');
     if (secret) await checkUnexposed(file, path);
-    return await readBounded(file, path);
+    return await readBounded(file, path, bytesMax);
   } catch (cause) {
     if (cause instanceof SealwireError) throw cause;
     throw unreadable(path, cause);
@@ -68,14 +70,17 @@ async function checkUnexposed(file: FileHandle, path: string): Promise<void> {
   });
 }
 
-async function readBounded(file: FileHandle, path: string): Promise<Uint8Array> {
+async function readBounded(file: FileHandle, path: string, bytesMax = SMALL_FILE_BYTES_MAX): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   for await (const chunk of file.createReadStream({ autoClose: false })) {
     total += chunk.length;
-    if (total > SMALL_FILE_BYTES_MAX) {
-      throw new SealwireError('too-large', `${path} is over the bound of ${SMALL_FILE_BYTES_MAX} bytes.`, {
-        hint: 'Keys, certificates and lists of trust are small: it may be another file than it should be.',
+    if (total > bytesMax) {
+      throw new SealwireError('too-large', `${path} is over the bound of ${bytesMax} bytes.`, {
+        hint:
+          bytesMax === SMALL_FILE_BYTES_MAX
+            ? 'Keys, certificates and lists of trust are small: it may be another file than it should be.'
+            : 'Split it, or choose another file.',
       });
     }
     chunks.push(chunk);

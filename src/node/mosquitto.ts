@@ -1,10 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { type Duplex, pipeline } from 'node:stream';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
-import { type BrokerListener, probeListeners, usesTls } from './broker-listener.ts';
-import type { BrokerTlsFiles } from './broker-tls.ts';
+import { type BrokerListener, probeListeners, usesTls, usesWebSocket } from './broker-listener.ts';
+import { type BrokerTlsFiles, readBrokerTls } from './broker-tls.ts';
 import { ChildServer } from './child-server.ts';
+import { Doorway } from './doorway.ts';
+import type { LogTail } from './log-tail.ts';
 import { findProgram } from './programs.ts';
 import { brokerUrls, type RunningBroker } from './running-broker.ts';
 
@@ -41,6 +45,9 @@ export function findMosquitto(): string | undefined {
  * Starts `program`, a Mosquitto from 2.0 on, as a child that does not outlive this process. Resolves when it takes
  * connections. Throws `address-invalid` for a place that it cannot have, `broker-failed` with its last words,
  * `unsupported` for an older one.
+ *
+ * WebSocket is put before it here: its own ignores which address it shall listen at (2.0.11 takes all of the machine's
+ * for 127.0.0.1) and does not start without another listener beside it.
  */
 export async function startMosquitto(program: string, options: MosquittoOptions): Promise<RunningBroker> {
   for (let attempt = 1; ; attempt++) {
@@ -49,7 +56,9 @@ export async function startMosquitto(program: string, options: MosquittoOptions)
     try {
       return await startOnce(program, { ...options, listeners });
     } catch (error) {
-      const taken = isSealwireError(error, 'broker-failed') && error.message.includes('Address already in use');
+      const taken =
+        isSealwireError(error, 'address-invalid') ||
+        (isSealwireError(error, 'broker-failed') && error.message.includes('Address already in use'));
       const another = taken && options.listeners.some(({ port }) => port === 0);
       if (!another || attempt === ATTEMPTS) throw error;
     }
@@ -58,26 +67,60 @@ export async function startMosquitto(program: string, options: MosquittoOptions)
 
 async function startOnce(program: string, options: MosquittoOptions): Promise<RunningBroker> {
   const directory = await mkdtemp(join(tmpdir(), 'sealwire-mosquitto-'));
+  const socketFile = join(directory, 'socket');
   let server: ChildServer;
   try {
     const file = join(directory, 'mosquitto.conf');
-    await writeFile(file, mosquittoConfig(options), { mode: 0o600 });
+    await writeFile(file, mosquittoConfig(options, socketFile), { mode: 0o600 });
     const { onLog } = options;
     server = await ChildServer.start({ name: 'Mosquitto', program, args: ['-c', file], isReady, onLog, directory });
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
-  const stop = (): Promise<void> => server.stop();
+  const doorways = await openDoorways(options, socketFile, server.log).catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
+  const exited = server.exited.then(async (exit) => {
+    await doorways.disposeAsync();
+    return exit;
+  });
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await exited;
+  };
   return {
     kind: 'mosquitto',
     ...brokerUrls(options.listeners),
     log: server.log.lines,
     pid: server.pid,
-    exited: server.exited,
+    exited,
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Opens those for WebSocket, which lead to Mosquitto's own socket. */
+async function openDoorways(
+  { listeners, tls: files }: MosquittoOptions,
+  socketFile: string,
+  log: LogTail,
+): Promise<AsyncDisposableStack> {
+  await using opening = new AsyncDisposableStack();
+  const tls = files && (await readBrokerTls(files));
+  for (const listener of listeners.filter(usesWebSocket)) {
+    const doorway = new Doorway(listener, tls, (stream) => bridge(stream, connect(socketFile)), log);
+    opening.defer(() => doorway.close());
+    await doorway.open();
+  }
+  return opening.move();
+}
+
+/** Whatever comes at one end goes out at the other, until one of them ends. */
+function bridge(near: Duplex, far: Duplex): void {
+  // A broken line is the client's to notice.
+  pipeline(near, far, near, () => {});
 }
 
 function isReady(line: string): boolean {
@@ -90,8 +133,11 @@ function isReady(line: string): boolean {
   return /^mosquitto version \S+ running/.test(line);
 }
 
-/** The text of its configuration file (mosquitto.conf(5)); throws `malformed` for a path that cannot stand in it. */
-export function mosquittoConfig(options: MosquittoOptions): string {
+/**
+ * The text of its configuration file (mosquitto.conf(5)), where WebSocket's part is a socket in the file system. Throws
+ * `malformed` for a path that cannot stand in it, `usage` for TLS without its files.
+ */
+export function mosquittoConfig(options: MosquittoOptions, socketFile: string): string {
   const { listeners, aclFile, persistenceDirectory, tls } = options;
   const lines = [
     'log_dest stderr',
@@ -108,14 +154,14 @@ export function mosquittoConfig(options: MosquittoOptions): string {
     ...(persistenceDirectory === undefined
       ? ['persistence false']
       : ['persistence true', `persistence_location ${path(persistenceDirectory)}/`]),
-    ...listeners.flatMap((listener) => listenerLines(listener, tls)),
+    ...listeners.filter((listener) => !usesWebSocket(listener)).flatMap((listener) => listenerLines(listener, tls)),
+    ...(listeners.some(usesWebSocket) ? [`listener 0 ${path(socketFile)}`] : []),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 function listenerLines(listener: BrokerListener, tls: BrokerTlsFiles | undefined): string[] {
   const lines = [`listener ${listener.port} ${listener.host}`];
-  if (listener.scheme.startsWith('ws')) lines.push('protocol websockets');
   if (!usesTls(listener)) return lines;
   if (!tls) throw new SealwireError('usage', `TLS at port ${listener.port} needs a certificate and its key.`);
   lines.push(`certfile ${path(tls.certificateFile)}`, `keyfile ${path(tls.keyFile)}`);

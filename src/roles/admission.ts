@@ -49,7 +49,7 @@ export class Admission {
     const sender = this.#senders.get(bytesToHex(label.senderId));
     if (!sender) {
       throw new SealwireError('sender-unknown', 'A label comes from an identity that the notary has not admitted.', {
-        hint: 'Trust that identity in the home of the notary, then connect again.',
+        hint: 'Trust that identity in the home of the notary, and let it connect with --notary.',
       });
     }
     if (!isLoggedKind(label.kind)) {

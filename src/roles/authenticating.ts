@@ -61,7 +61,8 @@ export class Authenticating {
   }
 }
 
-function checkExpected({ id, name }: ValidIdentity, expected: Expected): void {
+/** Throws `identity-mismatch` unless the identity is the one expected. */
+export function checkExpected({ id, name }: ValidIdentity, expected: Expected): void {
   if (expected === null) return;
   if (typeof expected === 'string' ? expected === name : equalBytes(expected, id)) return;
   const wanted = typeof expected === 'string' ? expected : formatId(expected);

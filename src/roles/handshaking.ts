@@ -1,40 +1,13 @@
 import { compareBytes } from '../core/bytes.ts';
-import type { Crypto } from '../core/crypto/port.ts';
 import { SealwireError } from '../core/errors.ts';
-import type { Credential } from '../core/handshake/credential.ts';
 import { decodeEnvelope, encodeEnvelope } from '../core/handshake/envelope.ts';
 import { decodeErrorMessage, encodeErrorMessage, REFUSAL } from '../core/handshake/error-message.ts';
-import type { Established } from '../core/handshake/established.ts';
 import { type InitiatorStart, startInitiator, type WaitingForMessage2 } from '../core/handshake/initiator.ts';
-import { type HandshakeOptions, presentChain } from '../core/handshake/own.ts';
-import type { PeerClaim } from '../core/handshake/peer.ts';
 import { type Message2Draft, receiveMessage1 } from '../core/handshake/responder.ts';
-import { deriveSessionSecrets } from '../core/handshake/session-keys.ts';
-import { suite2, suite5 } from '../core/handshake/suites.ts';
-import type { ValidIdentity } from '../core/identity/path.ts';
-import type { Clock, Connection, Signer, VerifierFactory } from '../core/ports.ts';
-import type { Authenticating, Expected } from './authenticating.ts';
+import type { Connection } from '../core/ports.ts';
+import type { Expected } from './authenticating.ts';
+import { type HandshakeParty, handshakeOptions, prove, refusedByPeer, toStart } from './handshake-steps.ts';
 import type { SessionStart } from './session.ts';
-
-/** Oneself, as handshakes present and prove it. */
-export interface OwnIdentity {
-  readonly name: string;
-  /** 32 bytes. */
-  readonly id: Uint8Array;
-  /** DER, leaf first. */
-  readonly certificates: readonly Uint8Array[];
-  readonly signer: Signer;
-}
-
-/** What every handshake of one peer shares. */
-export interface HandshakeParty {
-  readonly crypto: Crypto;
-  readonly clock: Clock;
-  readonly identity: OwnIdentity;
-  readonly verifierOf: VerifierFactory;
-  readonly authenticating: Authenticating;
-  readonly timeoutMs: number;
-}
 
 /** Runs one side of EDHOC over a connection; closes the connection and throws where it comes to no session. */
 export async function initiate(
@@ -82,14 +55,6 @@ export async function respond(
   });
 }
 
-function handshakeOptions({ crypto, identity }: HandshakeParty): HandshakeOptions {
-  return {
-    crypto,
-    suites: [suite5(crypto), suite2(crypto)],
-    own: presentChain(identity.signer.publicKey, identity.certificates),
-  };
-}
-
 function otherSuite(state: WaitingForMessage2, message: Uint8Array): InitiatorStart | null {
   const error = decodeErrorMessage(message);
   return error?.kind === 'wrong-suite' ? state.retry(error.suites) : null;
@@ -103,47 +68,6 @@ async function agreeOnSuite(party: HandshakeParty, wire: HandshakeWire): Promise
     await wire.send(answer.peerConnectionId, answer.errorMessage);
   }
   throw new SealwireError('unsupported', 'The peer keeps asking for cipher suites that are not spoken here.');
-}
-
-/** Certificates first, then whom we expect, then the proof that the peer holds the key. */
-async function prove<Next>(
-  party: HandshakeParty,
-  claim: PeerClaim<Next>,
-  expected: Expected,
-): Promise<{ readonly peer: ValidIdentity; readonly next: Next }> {
-  const peer = await party.authenticating.judge(chainOf(claim.credential), expected);
-  const check = claim.identify({ publicKey: peer.publicKey, accepted: true });
-  const valid = await party.verifierOf(check.publicKey).verify(check.toBeVerified, check.signature);
-  return { peer, next: check.finish(valid) };
-}
-
-function chainOf(credential: Credential): readonly Uint8Array[] {
-  if (credential.type === 'x5chain') return credential.certificates;
-  throw new SealwireError('identity-unknown', 'The peer refers to its certificate without presenting it.', {
-    hint: 'Let the peer present its certificate (x5chain).',
-  });
-}
-
-function toStart(
-  { identity }: HandshakeParty,
-  { exporter }: Established,
-  peer: ValidIdentity,
-  role: 'initiator' | 'responder',
-): SessionStart {
-  const isInitiator = role === 'initiator';
-  const secrets = deriveSessionSecrets(exporter, {
-    rosterName: '',
-    initiatorId: isInitiator ? identity.id : peer.id,
-    responderId: isInitiator ? peer.id : identity.id,
-  });
-  const initiator = { ...secrets.initiator, seq: 0 };
-  const responder = { ...secrets.responder, seq: 0 };
-  return {
-    sessionId: secrets.sessionId,
-    peer,
-    sending: isInitiator ? initiator : responder,
-    receiving: isInitiator ? responder : initiator,
-  };
 }
 
 /** Envelopes over a connection, as long as a handshake may take. */
@@ -173,11 +97,7 @@ class HandshakeWire {
 
   /** The message itself; throws `handshake-failed` where the peer says that it gave up. */
   genuine(message: Uint8Array): Uint8Array {
-    if (decodeErrorMessage(message)) {
-      throw new SealwireError('handshake-failed', 'The peer refused the handshake.', {
-        hint: 'The peer knows why; often it does not trust this identity: `sealwire trust add` there.',
-      });
-    }
+    if (decodeErrorMessage(message)) throw refusedByPeer();
     return message;
   }
 }

@@ -77,7 +77,8 @@ export class Incoming {
     this.#handlers = handlers;
     this.#queue = queue;
     this.#ratchet = new ReceivingRatchet(context.crypto, start);
-    this.#order = new StreamOrder(context.tuning.heldMessagesMax);
+    const { heldMessagesMax, heldBytesMax } = context.tuning;
+    this.#order = new StreamOrder(heldMessagesMax, heldBytesMax, ({ message }) => message.payload.length);
     this.#ownTopic = idToTopic(context.ownId);
   }
 

@@ -9,7 +9,7 @@ import type { Session } from './session.ts';
 export interface ListeningOptions {
   /** Told of whoever did not get a session, and why. Must not throw. */
   readonly onRefused?: (error: SealwireError, remote: string) => void;
-  /** Handshakes under way at once; connections over it are closed. */
+  /** Handshakes under way at once; the oldest makes room for the newest. */
   readonly halfOpenMax?: number;
 }
 
@@ -19,7 +19,9 @@ export class Listening implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #options: ListeningOptions;
   readonly #sessions = new AsyncQueue<Session>(Number.POSITIVE_INFINITY);
+  /** The oldest first. */
   readonly #halfOpen = new Set<Connection>();
+  readonly #displaced = new WeakSet<Connection>();
   readonly #open = new Set<Session>();
   readonly #accepting: Promise<void>;
 
@@ -56,12 +58,18 @@ export class Listening implements AsyncDisposable {
   async #accept(): Promise<void> {
     const { halfOpenMax = TUNING.halfOpenMax } = this.#options;
     for await (const connection of this.#listener.accept()) {
-      if (this.#halfOpen.size < halfOpenMax) void this.#answer(connection);
-      else {
-        void connection.close();
-        this.#refused(new SealwireError('overloaded', `${halfOpenMax} handshakes are under way already.`), connection);
-      }
+      // Who is honest goes on at once: it is the silent that grow old.
+      if (this.#halfOpen.size >= halfOpenMax) this.#displaceOldest();
+      void this.#answer(connection);
     }
+  }
+
+  #displaceOldest(): void {
+    const [oldest] = this.#halfOpen;
+    if (!oldest) return;
+    this.#halfOpen.delete(oldest);
+    this.#displaced.add(oldest);
+    void oldest.close();
   }
 
   async #answer(connection: Connection): Promise<void> {
@@ -72,7 +80,7 @@ export class Listening implements AsyncDisposable {
       void session.over.then(() => this.#open.delete(session));
       void this.#sessions.push(session);
     } catch (cause) {
-      this.#refused(cause, connection);
+      this.#refused(this.#displaced.has(connection) ? displaced(cause) : cause, connection);
     } finally {
       this.#halfOpen.delete(connection);
     }
@@ -82,4 +90,10 @@ export class Listening implements AsyncDisposable {
     const error = isSealwireError(cause) ? cause : new SealwireError('internal', 'A handshake failed.', { cause });
     this.#options.onRefused?.(error, remote);
   }
+}
+
+function displaced(cause: unknown): SealwireError {
+  return new SealwireError('overloaded', 'The handshake was given up: it had not got on when newer ones needed room.', {
+    cause,
+  });
 }

@@ -10,7 +10,6 @@ import {
   type SubmissionAnswer,
 } from '../core/ledger/submission.ts';
 import type { ReceivedMessage } from './incoming.ts';
-import type { Listening } from './listening.ts';
 import type { Notary } from './notary.ts';
 import type { Session } from './session.ts';
 
@@ -37,8 +36,8 @@ export class NotaryService {
     this.#events = events;
   }
 
-  /** Serves every session that `listening` gives; resolves when that is closed. */
-  async run(listening: Listening): Promise<void> {
+  /** Serves every session that `listening` gives; resolves when that ends. */
+  async run(listening: AsyncIterable<Session>): Promise<void> {
     const serving = new Set<Promise<void>>();
     for await (const session of listening) {
       const done = this.#serve(session).finally(() => serving.delete(done));

@@ -10,7 +10,7 @@ import { KIND, type Kind } from '../core/kinds.ts';
 import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
 import { checkTopic } from '../core/topic.ts';
-import { InFlight } from './in-flight.ts';
+import { InFlight, type InFlightFrame } from './in-flight.ts';
 import { Repairing } from './repairing.ts';
 import { type PendingMessage, SendQueue, type SendUntil, type Sent } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
@@ -78,6 +78,22 @@ export class Outgoing {
     return this.#closed !== undefined && this.#inFlight.size === 0;
   }
 
+  /** True when all that was given to be sent is confirmed, or given up. */
+  get idle(): boolean {
+    return this.#inFlight.size === 0 && this.#queue.length === 0 && this.#waiting === 0 && !this.#pumping;
+  }
+
+  /** For how long the reader has confirmed nothing, though there was something to confirm; milliseconds. */
+  get silentMs(): number {
+    return this.#repairing.silentMs;
+  }
+
+  /** Resolves when all that was given so far is confirmed or given up. */
+  async drained(): Promise<void> {
+    await this.#sent();
+    await this.#inFlight.empty();
+  }
+
   /** Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage`, `topic-invalid` or why the session is over. */
   async send(message: OutgoingMessage): Promise<Sent> {
     if (this.#ending) throw sessionClosed();
@@ -117,8 +133,8 @@ export class Outgoing {
   /** Sends what was given so far, then the closing frame; resolves when the peer has confirmed all of it. */
   async finish(): Promise<void> {
     this.#ending = true;
-    await this.#entrance.run(async () => {});
-    while (this.#pumping) await this.#pumping;
+    this.#repairing.hurry();
+    await this.#sent();
     await this.#turns.run(async () => {
       if (this.#closed) return;
       this.#closed = sessionClosed();
@@ -141,6 +157,12 @@ export class Outgoing {
     this.#inFlight.fail(error);
   }
 
+  /** Resolves when all that was given so far has left. */
+  async #sent(): Promise<void> {
+    await this.#entrance.run(async () => {});
+    while (this.#pumping) await this.#pumping;
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw this.#closed;
   }
@@ -150,7 +172,7 @@ export class Outgoing {
     if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
     this.#waiting += 1;
     // The caller may change its bytes meanwhile.
-    const kept = { ...message, payload: message.payload.slice() };
+    const kept = { ...message, payload: new Uint8Array(message.payload) };
     try {
       return await this.#entrance.run(async () => {
         await this.#queue.room();
@@ -199,19 +221,27 @@ export class Outgoing {
     const batch = this.#queue.takeBatch({ messagesMax: batchMax, bytesMax: BODY_BYTES_MAX });
     const first = batch[0];
     if (!first) return;
+    let tracked: InFlightFrame | undefined;
     try {
       const body = joinBody(batch.map(({ encoded }) => encoded));
       const sealed = await this.#seal(first, body);
       // The others would only take memory until the receipt is here.
-      this.#track(
+      tracked = this.#track(
         sealed,
         batch.filter(({ until }) => until === 'delivered'),
         repair,
       );
       await this.#emit(sealed, batch, first.topic);
     } catch (error) {
+      // A carrier that takes no frame of that size will never take this one.
+      if (tracked && isSealwireError(error, 'too-large')) this.#withdraw(tracked);
       for (const { done } of batch) done.reject(error);
     }
+  }
+
+  #withdraw(frame: InFlightFrame): void {
+    this.#inFlight.giveUp(frame);
+    if (this.#voids.length < VOIDS_MAX) this.#voids.push(frame.seq);
   }
 
   async #seal({ kind, topic, expiresAtS }: LabelPart, content: Uint8Array): Promise<SealedFrame> {
@@ -236,11 +266,12 @@ export class Outgoing {
     }
   }
 
-  #track(sealed: SealedFrame, messages: readonly PendingMessage[], repaired: boolean): void {
+  #track(sealed: SealedFrame, messages: readonly PendingMessage[], repaired: boolean): InFlightFrame {
     const { seq, bytes, label } = sealed;
-    const leafHash = this.#context.hasher.leaf(label);
-    this.#inFlight.add({ seq, bytes, leafHash, messages, repaired }, this.#context.clock.now());
+    const frame = { seq, bytes, leafHash: this.#context.hasher.leaf(label), messages, repaired };
+    this.#inFlight.add(frame, this.#context.clock.elapsed());
     this.#repairing.watch();
+    return frame;
   }
 
   async #emit(

@@ -4,7 +4,8 @@ import { TreeHasher } from '../core/ledger/merkle.ts';
 import { TUNING } from '../core/limits.ts';
 import type { Clock, Connection, Eventually, VerifierFactory } from '../core/ports.ts';
 import { Authenticating, type Expected } from './authenticating.ts';
-import { type HandshakeParty, initiate, type OwnIdentity, respond } from './handshaking.ts';
+import type { HandshakeParty, OwnIdentity } from './handshake-steps.ts';
+import { initiate, respond } from './handshaking.ts';
 import type { LabelSink } from './label-sink.ts';
 import { Session, type SessionStart } from './session.ts';
 import { SESSION_TUNING, type SessionTuning } from './session-context.ts';
@@ -30,16 +31,15 @@ export interface PeerOptions {
 export class Peer {
   readonly identity: OwnIdentity;
   readonly #options: PeerOptions;
-  readonly #party: HandshakeParty;
-  readonly #tuning: SessionTuning;
+  /** What its handshakes share, over whatever they run. */
+  readonly party: HandshakeParty;
 
   constructor(options: PeerOptions) {
     const { identity, crypto, clock, verifierOf, handshakeTimeoutMs = TUNING.handshakeTimeoutMs } = options;
     this.identity = identity;
     this.#options = options;
-    this.#tuning = { ...SESSION_TUNING, ...options.tuning };
     const authenticating = new Authenticating(options);
-    this.#party = { crypto, clock, identity, verifierOf, authenticating, timeoutMs: handshakeTimeoutMs };
+    this.party = { crypto, clock, identity, verifierOf, authenticating, timeoutMs: handshakeTimeoutMs };
   }
 
   /**
@@ -49,16 +49,22 @@ export class Peer {
    */
   async open(connection: Connection, expected: Expected): Promise<Session> {
     const units = connection.receive();
-    return this.#toSession(connection, units, await initiate(this.#party, connection, units, expected));
+    return this.begin(connection, units, await initiate(this.party, connection, units, expected));
   }
 
   /** Answers a handshake on a connection that somebody else made; rejects as {@link open} does. */
   async answer(connection: Connection): Promise<Session> {
     const units = connection.receive();
-    return this.#toSession(connection, units, await respond(this.#party, connection, units));
+    return this.begin(connection, units, await respond(this.party, connection, units));
   }
 
-  #toSession(connection: Connection, units: AsyncIterableIterator<Uint8Array>, start: SessionStart): Session {
+  /** Begins the session that a handshake gave, over what carries it; `tuning` is what that carrier asks for. */
+  begin(
+    connection: Connection,
+    units: AsyncIterableIterator<Uint8Array>,
+    start: SessionStart,
+    tuning: Partial<SessionTuning> = {},
+  ): Session {
     const { crypto, clock, identity, verifierOf, sink = null, onEvent } = this.#options;
     const about = { peerName: start.peer.name, peerId: start.peer.id };
     return new Session(
@@ -73,7 +79,7 @@ export class Peer {
         peerId: start.peer.id,
         verifier: verifierOf(start.peer.publicKey),
         sink,
-        tuning: this.#tuning,
+        tuning: { ...SESSION_TUNING, ...tuning, ...this.#options.tuning },
         onEvent: (event) => onEvent?.(event, about),
       },
       start,

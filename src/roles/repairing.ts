@@ -31,19 +31,32 @@ export class Repairing {
 
   /** A frame was put under way. */
   watch(): void {
-    this.#heardAtMs ??= this.#context.clock.now();
+    this.#heardAtMs ??= this.#context.clock.elapsed();
     this.#schedule();
   }
 
   /** A receipt came. */
   heard({ newest, sentAtMs }: Confirmed): void {
-    const now = this.#context.clock.now();
+    const now = this.#context.clock.elapsed();
     if (sentAtMs !== null) this.#timeout?.measured(now - sentAtMs);
     this.#timeout?.heard();
     this.#heardAtMs = this.#inFlight.size > 0 ? now : undefined;
     this.#repair(this.#inFlight.takeLost(newest));
     this.#cancel();
     this.#schedule();
+  }
+
+  /** For how long the reader has confirmed nothing, though there was something to confirm; milliseconds. */
+  get silentMs(): number {
+    return this.#heardAtMs === undefined ? 0 : this.#context.clock.elapsed() - this.#heardAtMs;
+  }
+
+  /** There is little time left, or reason to believe that the way is open again: what is overdue goes at once. */
+  hurry(): void {
+    if (!this.#timeout || this.#stopped) return;
+    this.#timeout.heard();
+    this.#cancel();
+    this.#onTimeout();
   }
 
   stop(): void {
@@ -57,11 +70,14 @@ export class Repairing {
   }
 
   #schedule(): void {
+    if (!this.#timeout || this.#cancelTimer || this.#stopped || this.#inFlight.size === 0) return;
+    const { clock, tuning } = this.#context;
+    const now = clock.elapsed();
     const oldest = this.#inFlight.oldestSentAtMs;
-    if (!this.#timeout || this.#cancelTimer || this.#stopped || oldest === null) return;
-    const { clock } = this.#context;
-    const delayMs = Math.max(0, oldest + this.#timeout.ms - clock.now());
-    this.#cancelTimer = clock.after(delayMs, () => {
+    // While a carrier takes nothing there is nothing to send again, but there still is an end to patience.
+    const givenUpAtMs = (this.#heardAtMs ?? now) + tuning.unconfirmedMaxMs + 1;
+    const dueAtMs = oldest === null ? givenUpAtMs : Math.min(oldest + this.#timeout.ms, givenUpAtMs);
+    this.#cancelTimer = clock.after(Math.max(0, dueAtMs - now), () => {
       this.#cancelTimer = undefined;
       this.#onTimeout();
     });
@@ -69,7 +85,7 @@ export class Repairing {
 
   #onTimeout(): void {
     const { clock, tuning } = this.#context;
-    const now = clock.now();
+    const now = clock.elapsed();
     if (now - (this.#heardAtMs ?? now) > tuning.unconfirmedMaxMs) {
       this.#onSilence(
         new SealwireError('peer-offline', `The peer confirmed nothing for ${tuning.unconfirmedMaxMs} ms.`, {
@@ -94,17 +110,19 @@ export class Repairing {
   async #resend(lost: readonly InFlightFrame[]): Promise<void> {
     const { clock, connection, onEvent } = this.#context;
     for (const frame of lost) {
-      if (this.#stopped || !this.#inFlight.resent(frame, clock.now())) continue;
+      if (this.#stopped || !this.#inFlight.resent(frame, clock.elapsed())) continue;
       // Where topics are, it goes to the reader alone: the others on its topic have missed nothing.
       await connection.send(frame.bytes);
       onEvent({ type: 'repaired', seq: frame.seq });
     }
+    this.#cancel();
     this.#schedule();
   }
 
   #sayLost(frame: InFlightFrame): void {
     const { seq, messages } = frame;
     this.#inFlight.giveUp(frame);
+    if (this.#inFlight.size === 0) this.#heardAtMs = undefined;
     for (const { done } of messages) {
       done.reject(
         new SealwireError('gap', `The frame with seq ${seq} was lost on its way and is not sent again.`, {

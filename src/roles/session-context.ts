@@ -13,6 +13,7 @@ export interface SessionTuning {
   readonly receiveQueueMessagesMax: number;
   readonly receiveQueueBytesMax: number;
   readonly heldMessagesMax: number;
+  readonly heldBytesMax: number;
   readonly windowFramesMax: number;
   readonly windowBytesMax: number;
   readonly gapWaitMs: number;
@@ -54,6 +55,7 @@ export const SESSION_TUNING: SessionTuning = {
   receiveQueueMessagesMax: TUNING.receiveQueueMessagesMax,
   receiveQueueBytesMax: TUNING.receiveQueueBytesMax,
   heldMessagesMax: TUNING.heldMessagesMax,
+  heldBytesMax: TUNING.heldBytesMax,
   windowFramesMax: TUNING.windowFramesMax,
   windowBytesMax: TUNING.windowBytesMax,
   gapWaitMs: TUNING.gapWaitMs,

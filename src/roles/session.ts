@@ -78,6 +78,26 @@ export class Session implements AsyncDisposable {
     return this.#context.connection.remote;
   }
 
+  /** True once one side has begun to end it, or it is over: nothing more can be sent. */
+  get closing(): boolean {
+    return this.#closing !== undefined || this.#stopped;
+  }
+
+  /** True while something that was sent in it is not confirmed yet. */
+  get unsettled(): boolean {
+    return !this.#stopped && !this.#outgoing.idle;
+  }
+
+  /** For how long the peer has confirmed nothing, though there was something to confirm; milliseconds. */
+  get silentMs(): number {
+    return this.#outgoing.silentMs;
+  }
+
+  /** Resolves when all that was sent so far is confirmed, or the session is over. */
+  async settled(): Promise<void> {
+    await Promise.race([this.#outgoing.drained(), this.over]);
+  }
+
   /** Resolves when the session is over, for whatever reason. */
   get over(): Promise<void> {
     return this.#over.promise;

@@ -183,6 +183,49 @@ test('one label that is submitted twice is handed over once', { timeout }, async
   await elapse(at.clock, at.submitting.close());
 });
 
+test('a notary that sees frames by itself is handed only what it gave no receipt for in time', {
+  timeout,
+}, async () => {
+  const notary = await aliceNotary();
+  const handed: Uint8Array[] = [];
+  const at = await desk(
+    (label, answer) => {
+      handed.push(label);
+      return answersOf(notary)(label, answer);
+    },
+    { patienceMs: 2000 },
+  );
+  const [seen, missed, later] = await new Writer(alice).labels(3);
+  assert.ok(seen && missed && later);
+  const logging = [at.submitting.submit(seen), at.submitting.submit(missed)];
+  const { receipt } = await notary.submit(seen);
+  await at.sessions[0]?.sendLedgerReceipt(
+    encodeAnswer({ leafHash: hasher.leaf(seen), receipt, refusal: null }),
+    ANSWER_TYPE,
+  );
+  await logging[0];
+  at.clock.advance(1999);
+  logging.push(at.submitting.submit(later));
+  await standstill(() => handed.length);
+  assert.deepEqual(handed, []);
+  at.clock.advance(1);
+  await logging[1];
+  assert.deepEqual(
+    handed.map((label) => Buffer.compare(label, missed)),
+    [0],
+  );
+  await elapse(at.clock, Promise.all(logging));
+  assert.deepEqual(handed.map((label) => Buffer.compare(label, later)).at(-1), 0);
+  await elapse(at.clock, at.submitting.close());
+});
+
+test('nobody is patient on leaving: what has no receipt yet is handed in', { timeout }, async () => {
+  const at = await desk(answersOf(await aliceNotary()), { patienceMs: 60_000 });
+  const logging = at.submitting.submit(await new Writer(alice).label());
+  await at.submitting.close();
+  assert.equal((await logging).index > 0, true);
+});
+
 test('a notary that is lost and comes back gets again what it has not answered', { timeout }, async () => {
   const at = await desk(() => {});
   const labels = await new Writer(alice).labels(2);

@@ -32,6 +32,11 @@ export interface SubmittingOptions {
   readonly pendingMax?: number;
   /** How long a label waits for its receipt, lost sessions included. */
   readonly timeoutMs?: number;
+  /**
+   * How long a label waits for the receipt of a notary that saw its frame by itself, as one at a broker does, before it
+   * is handed in; 0 unless told.
+   */
+  readonly patienceMs?: number;
   /** How long `close` waits for receipts that are still to come. */
   readonly closeTimeoutMs?: number;
   /** Told of a session that was lost and of answers that do not hold. */
@@ -43,6 +48,8 @@ interface Pending {
   readonly leafHash: Uint8Array;
   readonly done: PromiseWithResolvers<LoggedLabel>;
   readonly cancel: () => void;
+  /** When it is handed in, milliseconds since 1970; infinite once it was. */
+  handAtMs: number;
 }
 
 const PENDING_MAX = 65_536;
@@ -63,6 +70,7 @@ export class Submitting implements LabelSink {
   #running: Promise<void> | undefined;
   #closed = false;
   #wake: () => void = () => {};
+  #cancelHanding: (() => void) | undefined;
   #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SubmittingOptions) {
@@ -99,9 +107,11 @@ export class Submitting implements LabelSink {
         }),
       );
     });
-    const pending = { label, leafHash, done, cancel };
+    const { patienceMs = 0 } = this.#options;
+    const pending = { label, leafHash, done, cancel, handAtMs: clock.elapsed() + patienceMs };
     this.#pending.set(key, pending);
-    if (this.#session) this.#hand(this.#session, pending);
+    if (patienceMs > 0) this.#handLater(patienceMs);
+    else this.#hand(pending);
     return done.promise;
   }
 
@@ -111,10 +121,13 @@ export class Submitting implements LabelSink {
     if (this.#pending.size > 0) {
       this.#idle ??= Promise.withResolvers();
       const cancel = clock.after(closeTimeoutMs, () => this.#abandon());
+      // Nobody is patient on leaving.
+      this.#handDue(Number.POSITIVE_INFINITY);
       await this.#idle.promise;
       cancel();
     }
     this.#closed = true;
+    this.#cancelHanding?.();
     this.#wake();
     await this.#session?.close().catch((error: unknown) => this.#tell(error));
     await this.#running;
@@ -137,7 +150,7 @@ export class Submitting implements LabelSink {
       session = next;
       this.#session = next;
       this.#ask(next, this.#heads.restart());
-      for (const pending of this.#pending.values()) this.#hand(next, pending);
+      for (const pending of this.#pending.values()) if (!Number.isFinite(pending.handAtMs)) this.#hand(pending);
     }
   }
 
@@ -179,9 +192,30 @@ export class Submitting implements LabelSink {
     });
   }
 
-  #hand(session: Session, { label }: Pending): void {
-    // What a lost session swallowed is handed to the next one.
-    session.send(label, { contentType: SUBMISSION_TYPE }).catch(() => {});
+  /** What a lost session swallows is handed to the next one. */
+  #hand(pending: Pending): void {
+    pending.handAtMs = Number.POSITIVE_INFINITY;
+    this.#session?.send(pending.label, { contentType: SUBMISSION_TYPE }).catch(() => {});
+  }
+
+  #handLater(delayMs: number): void {
+    const { clock } = this.#options;
+    this.#cancelHanding ??= clock.after(delayMs, () => {
+      this.#cancelHanding = undefined;
+      const nextAtMs = this.#handDue(clock.elapsed());
+      if (nextAtMs !== undefined) this.#handLater(Math.max(0, nextAtMs - clock.elapsed()));
+    });
+  }
+
+  /** Hands in what has waited long enough; gives when the next one will have. */
+  #handDue(nowMs: number): number | undefined {
+    let next: number | undefined;
+    for (const pending of this.#pending.values()) {
+      if (!Number.isFinite(pending.handAtMs)) continue;
+      if (pending.handAtMs <= nowMs) this.#hand(pending);
+      else next ??= pending.handAtMs;
+    }
+    return next;
   }
 
   #ask(session: Session, sizes: SizePair | null): void {

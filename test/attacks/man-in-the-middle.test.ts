@@ -8,7 +8,7 @@ import { decodeMessage2, encodeMessage2 } from '../../src/core/handshake/message
 import { suite5 } from '../../src/core/handshake/suites.ts';
 import { nodeCrypto } from '../../src/node/crypto.ts';
 import { dialTcp } from '../../src/node/tcp.ts';
-import type { OwnIdentity } from '../../src/roles/handshaking.ts';
+import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
 import type { Session } from '../../src/roles/session.ts';
 import { HANDSHAKE_CODES, refusalOf, roguePeer, type Trap, trap } from '../support/attacker.ts';
 import { KeySwapper } from '../support/key-swapper.ts';

@@ -8,7 +8,7 @@ import { KIND } from '../../src/core/kinds.ts';
 import { nodeCrypto } from '../../src/node/crypto.ts';
 import { openHome, readTrust, writeTrust } from '../../src/node/home.ts';
 import { dialTcp } from '../../src/node/tcp.ts';
-import type { OwnIdentity } from '../../src/roles/handshaking.ts';
+import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
 import { drain, HANDSHAKE_CODES, refusalOf, roguePeer, trap } from '../support/attacker.ts';
 import { readLedger } from '../support/ledger-entries.ts';
 import { hear, hearAll, say, sayAll } from '../support/messages.ts';

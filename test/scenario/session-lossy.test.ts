@@ -118,3 +118,16 @@ test('whatever a carrier drops, doubles and swaps for a while, all comes once an
     { seed: 3, numRuns: 40 },
   );
 });
+
+test('without repair, losses that lie far apart end nothing', { timeout }, async () => {
+  const tamper: FrameTamper = ({ kind }, unit) => (kind === KIND.message ? [] : [unit]);
+  const tuning = { ...lossy, repair: false, gapWaitMs: 0, unconfirmedMaxMs: 10_000 };
+  await using pair = await sessionPair({ tuning, tamper });
+  for (const expected of [1, 2]) {
+    await say(pair.alice, 'lost');
+    pair.clock.advance(5000);
+    assert.equal(count(pair.aliceEvents, 'lost'), expected);
+    pair.clock.advance(20_000);
+  }
+  assert.equal(pair.alice.closing, false);
+});

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { runSealwire } from '../support/child.ts';
+import { numbered } from '../support/messages.ts';
 import { RunningCommand } from '../support/running.ts';
 
 /** Homes for Ann, Bob and a notary, made and introduced by the command itself, as README's tour does. */
@@ -51,6 +52,34 @@ for (const scheme of ['tcp', 'tls']) {
     assert.match(ann.stderr, /In session with bob \(SHA256:/);
   });
 }
+
+test('a file of lines arrives whole and in order, many lines to a frame', async () => {
+  const lines = numbered(3000, 'line');
+  await using notary = new RunningCommand([
+    '--home',
+    homes.notary,
+    '--json',
+    'notary',
+    '--listen',
+    'tcp://127.0.0.1:0',
+  ]);
+  const before = await notary.json();
+  const at = ['--notary', String(before['address'])];
+  await using bob = new RunningCommand(['--home', homes.bob, '--json', 'listen', 'tcp://127.0.0.1:0']);
+  const address = String((await bob.json())['address']);
+  const ann = runSealwire(['--home', homes.ann, 'connect', address, '--expect', 'bob', ...at], {
+    input: `${lines.join('\n')}\n`,
+  });
+  for (const line of lines) assert.equal((await bob.json())['text'], line);
+  const { code, stderr } = await ann;
+  assert.equal(code, 0, stderr);
+  assert.equal(await bob.interrupt(), 0, bob.stderr);
+  assert.equal(await notary.interrupt(), 0, notary.stderr);
+  const from = ['--from', String(before['treeSize'])];
+  const { stdout } = await runSealwire(['--home', homes.notary, '--json', 'ledger', 'show', ...from]);
+  const messages = stdout.split('\n').filter((line) => line.includes('"kind":"message"'));
+  assert.ok(messages.length > 0 && messages.length <= 300, `${messages.length} frames`);
+});
 
 test('whoever answers under another name than expected gets nothing, and the exit code says so', async () => {
   await using bob = new RunningCommand(['--home', homes.bob, '--json', 'listen', 'tcp://127.0.0.1:0']);

@@ -3,7 +3,7 @@ import type { Connection } from '../../src/core/ports.ts';
 import { systemClock } from '../../src/node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
 import { dialTcp, listenTcp } from '../../src/node/tcp.ts';
-import type { OwnIdentity } from '../../src/roles/handshaking.ts';
+import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
 import { Peer } from '../../src/roles/peer.ts';
 import type { Member } from './stage.ts';
 

@@ -13,7 +13,7 @@ import { initiatorToBeSigned } from '../../src/core/handshake/proof.ts';
 import { suite5 } from '../../src/core/handshake/suites.ts';
 import type { Signer } from '../../src/core/ports.ts';
 import { nodeCrypto } from '../../src/node/crypto.ts';
-import type { Member } from './stage.ts';
+import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
 
 const suite = suite5(nodeCrypto);
 
@@ -25,6 +25,11 @@ interface Leg {
   readonly own: EphemeralKeyPair;
   /** Keys with the Responder, once its message_2 was read. */
   responder?: ResponderLeg;
+}
+
+/** Whose certificates it presents. */
+interface Victim {
+  readonly identity: Pick<OwnIdentity, 'certificates'>;
 }
 
 /** What the attacker shares with the Responder. */
@@ -45,7 +50,7 @@ export class KeySwapper {
   /** The certificates (DER) that it read out of the Responder's encrypted message_2. */
   readonly read: Uint8Array[] = [];
   /** Whom it poses as towards the Responder, and whose key it has for that; unless set it goes no further. */
-  disguise: { readonly victim: Member; readonly signer: Signer } | undefined;
+  disguise: { readonly victim: Victim; readonly signer: Signer } | undefined;
   readonly #until: number;
   readonly #legs = new Map<number, Leg>();
 

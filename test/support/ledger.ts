@@ -56,6 +56,10 @@ export class StillClock implements Clock {
     return this.nowMs;
   }
 
+  elapsed(): number {
+    return this.nowMs - NOW_MS;
+  }
+
   after(): () => void {
     return () => {};
   }

@@ -24,6 +24,7 @@ export function manualClock(startMs: number = Date.UTC(2026, 0, 1)): ManualClock
   };
   return {
     now: () => now,
+    elapsed: () => now - startMs,
     after(delayMs, action) {
       const timer = { at: now + Math.max(0, delayMs), action };
       timers.add(timer);

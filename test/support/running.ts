@@ -9,8 +9,12 @@ export class RunningCommand implements AsyncDisposable {
   readonly #lines: AsyncIterator<string>;
   #stderr = '';
 
-  constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [`${ROOT}bin/sealwire.js`, ...args], { stdio: 'pipe' });
+  /** `env` comes on top of this process's. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [`${ROOT}bin/sealwire.js`, ...args], {
+      stdio: 'pipe',
+      env: { ...process.env, ...env },
+    });
     this.#child.stdin.on('error', () => {});
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
@@ -21,6 +25,16 @@ export class RunningCommand implements AsyncDisposable {
   /** All that it said on standard error so far. */
   get stderr(): string {
     return this.#stderr;
+  }
+
+  /** Its first line of standard error; throws where it ends before. */
+  async note(): Promise<string> {
+    while (!this.#stderr.includes('\n')) {
+      const more = once(this.#child.stderr, 'data');
+      const ended = once(this.#child, 'close').then(() => Promise.reject(new Error('the command ended')));
+      await Promise.race([more, ended]);
+    }
+    return this.#stderr.slice(0, this.#stderr.indexOf('\n'));
   }
 
   /** Its next line of standard output; throws where it ends before. */
@@ -43,6 +57,11 @@ export class RunningCommand implements AsyncDisposable {
   /** Closes its standard input. */
   endInput(): void {
     this.#child.stdin.end();
+  }
+
+  /** Sends a signal and waits for nothing. */
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
   }
 
   /** Ends it as Ctrl-C does, or waits where it has ended; gives its exit code. */

@@ -3,7 +3,7 @@ import { receiveFrame } from '../../src/core/frame/open.ts';
 import type { Anchor } from '../../src/core/identity/path.ts';
 import type { Connection, Signer } from '../../src/core/ports.ts';
 import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
-import type { OwnIdentity } from '../../src/roles/handshaking.ts';
+import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
 import type { LabelSink } from '../../src/roles/label-sink.ts';
 import { Peer, type PeerOptions } from '../../src/roles/peer.ts';
 import type { Session } from '../../src/roles/session.ts';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Meddle, Middle } from '../../src/apps/middle.ts';
 import { type RunningNotary, runNotary } from '../../src/apps/notary.ts';
+import type { NotaryBroker } from '../../src/apps/notary-bus.ts';
 import { openPeer, type SealwirePeer } from '../../src/apps/open-peer.ts';
 import { addPin, EMPTY_TRUST } from '../../src/core/identity/trust.ts';
 import { selfSign } from '../../src/node/certificates.ts';
@@ -83,9 +84,13 @@ export class Stage implements AsyncDisposable {
     return join(this.member('notary').home, 'ledger.db');
   }
 
-  /** Starts the notary over the ledger that there is, at an address of its own each time. */
-  async startNotary(): Promise<RunningNotary> {
-    this.#notary = await runNotary({ home: this.member('notary').home, address: 'tcp://127.0.0.1:0' });
+  /** Starts the notary over the ledger that there is, at an address of its own each time, and at `broker` beside. */
+  async startNotary(broker?: NotaryBroker): Promise<RunningNotary> {
+    this.#notary = await runNotary({
+      home: this.member('notary').home,
+      address: 'tcp://127.0.0.1:0',
+      ...(broker ? { broker } : {}),
+    });
     return this.#notary;
   }
 
@@ -101,11 +106,11 @@ export class Stage implements AsyncDisposable {
     return this.#parts.use(part);
   }
 
-  /** Opens a member's peer; with the stage's notary where one runs, or the one at `notaryAddress`. */
-  async enter(name: string, tuning: Partial<SessionTuning> = {}, notaryAddress?: string): Promise<Actor> {
+  /** Opens a member's peer; with the stage's notary where one runs, or the one at `notaryAddress`, or none for null. */
+  async enter(name: string, tuning: Partial<SessionTuning> = {}, notaryAddress?: string | null): Promise<Actor> {
     const member = this.member(name);
     const events = new EventLog();
-    const address = notaryAddress ?? this.#notary?.address;
+    const address = notaryAddress === undefined ? this.#notary?.address : (notaryAddress ?? undefined);
     const peer = await openPeer({
       home: member.home,
       tuning,

@@ -9,6 +9,7 @@ const DOORS: readonly string[] = ['src/apps/main.ts', 'src/apps/sealwire.ts'];
 const KEPT: Readonly<Record<string, string>> = {
   'src/core/crypto/noble.ts': 'the crypto port for runtimes without node:crypto, held equal by a differential test',
   'src/roles/memory.ts': 'the transport between parts of one process, and of tests; held to the contract of the others',
+  'src/roles/memory-broker.ts': 'the broker in one process, and of tests; held to the contract of the others',
   'src/roles/memory-ledger.ts': 'the ledger’s store for tests; held to the contract of the others',
 };
 

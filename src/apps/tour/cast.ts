@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addPin, EMPTY_TRUST } from '../../core/identity/trust.ts';
@@ -27,8 +28,7 @@ export interface Cast extends AsyncDisposable {
 
 /** Makes an identity for each role and lets everybody trust everybody by their ids, as people would on first meeting. */
 export async function makeCast(nowMs: number): Promise<Cast> {
-  const directory = await mkdtemp(join(tmpdir(), 'sealwire-tour-'));
-  const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const { directory, remove } = passingDirectory();
   try {
     const actors = {
       notary: await makeActor(directory, 'notary', nowMs),
@@ -41,6 +41,18 @@ export async function makeCast(nowMs: number): Promise<Cast> {
     await remove();
     throw error;
   }
+}
+
+/** A folder that does not outlive this process, however impatiently that is ended. */
+function passingDirectory(): { readonly directory: string; readonly remove: () => Promise<void> } {
+  const directory = mkdtempSync(join(tmpdir(), 'sealwire-tour-'));
+  const removeNow = (): void => rmSync(directory, { recursive: true, force: true });
+  process.once('exit', removeNow);
+  const remove = async (): Promise<void> => {
+    await rm(directory, { recursive: true, force: true });
+    process.off('exit', removeNow);
+  };
+  return { directory, remove };
 }
 
 async function makeActor(directory: string, name: Role, nowMs: number): Promise<Actor> {

@@ -13,7 +13,7 @@ export interface Narrator {
   verdict(holds: boolean, text: string): void;
 }
 
-const NAME_COLUMN = 10;
+const NAME_COLUMN = 12;
 
 /** For people at a terminal or a log. */
 export function consoleNarrator(console: AppConsole): Narrator {

@@ -61,6 +61,12 @@ async function readReceivedBytes(): Promise<number | null> {
   }
 }
 
+/** A reading for people. */
+export function describeReading({ cpuPercent, memoryPercent, load, networkBytes }: Reading): string {
+  const network = networkBytes === null ? '' : `, network ${networkBytes} bytes`;
+  return `cpu ${cpuPercent} %, memory ${memoryPercent} %, load ${load}${network}`;
+}
+
 function round(value: number): number {
   return Math.round(value * 100) / 100;
 }

@@ -166,3 +166,12 @@ test('what is remembered of gaps stays bounded, however one is filled', () => {
   assert.deepEqual(order.accept(0, 0), []);
   assert.equal(order.accept(3998, 3998).length, 1);
 });
+
+test('what is held weighs no more than its bound: the gap before it is given up', () => {
+  const order = new StreamOrder<number>(10, 100, (weight) => weight);
+  assert.deepEqual(order.accept(1, 60), []);
+  assert.deepEqual(order.accept(2, 40), []);
+  assert.equal(show(order.accept(4, 1)), '0-0 1 2');
+  assert.deepEqual(order.accept(6, 99), []);
+  assert.equal(show(order.accept(5, 1)), '3-3 4 5 6');
+});

@@ -25,10 +25,16 @@ export class StreamOrder<T> {
   readonly #held = new Map<number, T>();
   readonly #gaps: Gap[] = [];
   readonly #heldMax: number;
+  readonly #weightMax: number;
+  readonly #weigh: (item: T) => number;
+  #weight = 0;
   #next = 0;
 
-  constructor(heldMax: number) {
+  /** Holds `heldMax` messages at most, and as many as weigh `weightMax` together; one alone may weigh more. */
+  constructor(heldMax: number, weightMax: number = Number.POSITIVE_INFINITY, weigh: (item: T) => number = () => 0) {
     this.#heldMax = heldMax;
+    this.#weightMax = weightMax;
+    this.#weigh = weigh;
   }
 
   /** True while messages wait for one before them. */
@@ -51,8 +57,11 @@ export class StreamOrder<T> {
     if (n < this.#next) return this.#fillGap(n) ? [{ type: 'message', n, item, late: true }] : [];
     if (this.#held.has(n)) return [];
     this.#held.set(n, item);
+    this.#weight += this.#weigh(item);
     const ready = this.#drain();
-    while (this.#held.size > this.#heldMax) ready.push(...this.giveUp());
+    while (this.holding && (this.#held.size > this.#heldMax || this.#weight > this.#weightMax)) {
+      ready.push(...this.giveUp());
+    }
     return ready;
   }
 
@@ -83,6 +92,7 @@ export class StreamOrder<T> {
     const ready: Ordered<T>[] = [];
     for (let item = this.#held.get(this.#next); item !== undefined; item = this.#held.get(this.#next)) {
       this.#held.delete(this.#next);
+      this.#weight -= this.#weigh(item);
       ready.push({ type: 'message', n: this.#next, item, late: false });
       this.#next += 1;
     }

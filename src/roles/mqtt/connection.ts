@@ -115,7 +115,7 @@ class MqttLine implements BrokerConnection {
     this.#intake.close();
     const deadline = Promise.withResolvers<void>();
     const stopTimer = clock.after(closeTimeoutMs, deadline.resolve);
-    const startMs = clock.now();
+    const startMs = clock.elapsed();
     await Promise.race([this.#window.drained(), deadline.promise]);
     stopTimer();
     this.#isOver = true;
@@ -123,7 +123,7 @@ class MqttLine implements BrokerConnection {
     this.#dialling?.abort();
     this.#window.abandon(closed);
     // A moment is left even where the broker has used up all of the time: goodbye takes no answer.
-    await this.#link?.close(Math.max(100, closeTimeoutMs - (clock.now() - startMs)));
+    await this.#link?.close(Math.max(100, closeTimeoutMs - (clock.elapsed() - startMs)));
   }
 
   #refusal(topic: string, payload: Uint8Array): SealwireError | undefined {
@@ -169,7 +169,7 @@ class MqttLine implements BrokerConnection {
       onEnd: (end) => this.#down(end),
     });
     this.#link = link;
-    this.#upSinceMs = this.#settings.clock.now();
+    this.#upSinceMs = this.#settings.clock.elapsed();
     // First of all whoever answers what we are about to send must be heard.
     this.#subscriptions.attach(link);
     this.#window.attach(link);
@@ -181,7 +181,7 @@ class MqttLine implements BrokerConnection {
     this.#subscriptions.detach();
     if (this.#isOver) return;
     const { taken, calm } = this.#takeover.ended({
-      livedMs: this.#settings.clock.now() - (this.#upSinceMs ?? 0),
+      livedMs: this.#settings.clock.elapsed() - (this.#upSinceMs ?? 0),
       saidTaken: reason === SESSION_TAKEN_OVER,
       silent: reason === undefined && failure.kind === 'closed',
     });

@@ -74,9 +74,12 @@ export class Link implements Outlet, SubscribeOutlet {
     this.#client = client;
     this.#settings = settings;
     this.#events = events;
-    this.#acks = new AckWriter((bytes) => {
-      if (!this.#isDown) client.stream.write(bytes);
-    });
+    this.#acks = new AckWriter(
+      (bytes) => {
+        if (!this.#isDown) client.stream.write(bytes);
+      },
+      () => settings.clock.turn(),
+    );
     const { receiveMaximum = 65_535, maximumPacketSize, maximumQoS, retainAvailable } = connack.properties ?? {};
     this.unacknowledgedMax = receiveMaximum;
     this.unacknowledgedQos2Max = client.options.protocolVersion === 5 ? receiveMaximum : QOS2_MAX_311;

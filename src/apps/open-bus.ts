@@ -1,0 +1,181 @@
+import { join } from 'node:path';
+import { isSealwireError, SealwireError } from '../core/errors.ts';
+import type { Qos } from '../core/ports.ts';
+import type { Home, LoadedIdentity } from '../node/home.ts';
+import { SqliteReceipts } from '../node/sqlite-receipts.ts';
+import { Bus, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
+import type { Addressee, BusLogging } from '../roles/bus/bus-sessions.ts';
+import { Peer, type PeerOptions } from '../roles/peer.ts';
+import type { Sent } from '../roles/send-queue.ts';
+import { Submitting } from '../roles/submitting.ts';
+import { Addressees } from './addressees.ts';
+import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
+import type { PeerEvent } from './open-peer.ts';
+
+/** How an identity takes part at a broker. */
+export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
+  /** Of what is published and subscribed to, hop by hop; 1 unless told. */
+  readonly qos?: Qos;
+  /** The name under which a notary at the same broker is trusted; without one nothing is logged. */
+  readonly notary?: string;
+}
+
+/** How one message is published: for whom, and how far to wait. */
+export interface PublishOptions extends BusPublishOptions {
+  /** The name under which its one reader is trusted. */
+  readonly to: string;
+}
+
+/** What {@link joinBroker} takes beside a broker's address. */
+export interface BusIdentity {
+  readonly home: Home;
+  readonly identity: LoadedIdentity;
+  readonly shared: PeerOptions;
+  readonly onEvent: (event: PeerEvent) => void;
+}
+
+/** Longer than a notary at the broker takes to log and answer on a bad day. */
+const NOTARY_PATIENCE_MS = 2_000;
+/** A notary that was started anew knows no session of before: its silence is not to cost labels. */
+const NOTARY_SILENCE_MS = 15_000;
+
+/**
+ * Connects an identity to a broker. Rejects with `address-invalid`, `broker-unreachable`, `broker-refused`, and with a
+ * notary whatever keeps it from a session with that.
+ */
+export async function joinBroker(url: string, own: BusIdentity, options: JoinOptions = {}): Promise<SealwireBus> {
+  const { qos = 1, notary, ...access } = options;
+  const { identity, shared, onEvent } = own;
+  const addressees = new Addressees(own.home, shared.clock);
+  const notaryAt = notary === undefined ? undefined : await addressees.find(notary);
+  const broker = await connectAs(identity, url, shared, {
+    ...access,
+    onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
+  });
+  const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
+  const bus: Bus = await Bus.open({
+    peer: new Peer({
+      ...shared,
+      sink: logging?.submitting ?? null,
+      onEvent: (event, { peerName }) => onEvent({ ...event, peer: peerName }),
+    }),
+    broker,
+    qos,
+    ...(logging ? { logging } : {}),
+    onRefused: (error, topic) =>
+      onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
+    onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
+  });
+  const joined = new SealwireBus(addressees, bus, logging);
+  try {
+    await logging?.submitting.start();
+  } catch (error) {
+    await joined.close();
+    const hint = 'Is `sealwire notary --broker …` running, and at the same broker?';
+    throw notThere(error, `The notary ${notary}`, hint);
+  }
+  return joined;
+}
+
+/** Says who it is that is not there, by name; any other error as it is. */
+function notThere(error: unknown, who: string, hint?: string): unknown {
+  if (!isSealwireError(error, 'peer-offline')) return error;
+  const shown = hint ?? error.hint;
+  return new SealwireError('peer-offline', `${who} is not there: ${error.message}`, {
+    ...(shown === undefined ? {} : { hint: shown }),
+    cause: error,
+  });
+}
+
+/** Where the labels of one bus go: a notary that listens at the same broker. */
+class BusLog implements BusLogging {
+  readonly notaryId: Uint8Array;
+  readonly peer: Peer;
+  readonly submitting: Submitting;
+  readonly #receipts: SqliteReceipts;
+
+  constructor({ home, shared, onEvent }: BusIdentity, notary: Addressee, bus: () => Bus) {
+    this.notaryId = notary.id;
+    this.peer = new Peer({ ...shared, tuning: { unconfirmedMaxMs: NOTARY_SILENCE_MS, ...shared.tuning } });
+    this.#receipts = new SqliteReceipts(join(home.directory, 'receipts.db'));
+    this.submitting = new Submitting({
+      ...shared,
+      receipts: this.#receipts,
+      patienceMs: NOTARY_PATIENCE_MS,
+      open: () => bus().session(notary),
+      onTrouble: (error) => onEvent({ type: 'notary-trouble', error }),
+    });
+  }
+
+  /** Waits for the receipts that are still to come. */
+  async close(): Promise<void> {
+    await this.submitting.close();
+    this.#receipts.close();
+  }
+}
+
+/** One identity at one broker: publish to a reader, subscribe, iterate over what comes. Made by {@link joinBroker}. */
+export class SealwireBus implements AsyncDisposable {
+  readonly #addressees: Addressees;
+  readonly #bus: Bus;
+  readonly #logging: BusLog | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined) {
+    this.#addressees = addressees;
+    this.#bus = bus;
+    this.#logging = logging;
+  }
+
+  /** Where the broker is, for people. */
+  get remote(): string {
+    return this.#bus.remote;
+  }
+
+  /**
+   * Seals `payload` for one reader and publishes it on `topic`. Opens a session with the reader first where there is
+   * none; rejects with `peer-offline` where it does not answer within one handshake's time, or `waitMs`. Messages to one
+   * reader leave in the order of the calls, awaited or not, and the payload may be changed at once. Rejects with
+   * `topic-invalid`, `identity-unknown`, and as `Session.send` does.
+   */
+  async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions): Promise<Sent> {
+    // While a name is looked up, the caller may change its bytes.
+    const kept = payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
+    try {
+      return await this.#bus.publish(topic, kept, await this.#addressees.find(to), options);
+    } catch (error) {
+      throw notThere(error, to);
+    }
+  }
+
+  /** Asks for what is published under `filter` and sealed for this identity; rejects with `topic-invalid`, `broker-refused`. */
+  subscribe(filter: string): Promise<void> {
+    return this.#bus.subscribe(filter);
+  }
+
+  /** True where `topic` lies under a filter that was subscribed to. */
+  isSubscribed(topic: string): boolean {
+    return this.#bus.isSubscribed(topic);
+  }
+
+  /** What comes, from everybody, in each sender's order. One consumer; what is not read holds the broker back. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<BusMessage> {
+    return this.#bus[Symbol.asyncIterator]();
+  }
+
+  /** Ends sessions in order, waits for receipts that are still to come, and leaves the broker. Iteration ends. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#bus.leave();
+    await this.#logging?.close();
+    await this.#bus.close();
+  }
+}

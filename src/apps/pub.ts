@@ -1,0 +1,125 @@
+import { type Command, Option } from 'commander';
+import { SealwireError } from '../core/errors.ts';
+import { FRAME_BYTES_MAX } from '../core/limits.ts';
+import { checkTopic } from '../core/topic.ts';
+import { readSmallFileBytes } from '../node/files.ts';
+import type { SendUntil, Sent } from '../roles/send-queue.ts';
+import { type BusFlags, joinAsCommand, openAsCommand, withBusFlags } from './bus-flags.ts';
+import type { Context } from './context.ts';
+import { duration } from './duration.ts';
+import { sendLines } from './lines.ts';
+import { contentTypeOf } from './message-output.ts';
+import type { PublishOptions } from './open-bus.ts';
+import { notEmpty } from './program.ts';
+
+interface PublishFlags extends BusFlags {
+  readonly to: string;
+  readonly line?: boolean;
+  readonly file?: string;
+  readonly until?: SendUntil;
+  /** Milliseconds; true without a time: for good. */
+  readonly wait?: number | true;
+}
+
+const EXAMPLES = `
+Examples:
+  sealwire pub plant/line1/temperature '22.5 °C' --to operator
+  sealwire pub plant/line1/log --line --to operator --wait < lines.txt
+  sealwire pub plant/line1/recipe --file recipe.pdf --to mixer --notary notary --until logged
+
+A reader that does not answer ends it with [peer-offline], exit code 4, unless --wait says otherwise.`;
+
+/** `pub`: publishes sealed messages on a topic, through any MQTT broker. */
+export function registerPub(program: Command, context: Context): void {
+  const command = program
+    .command('pub')
+    .description('seal a message for one reader and publish it on a topic')
+    .argument('<topic>', 'an application topic, for example plant/line1/temperature', notEmpty)
+    .argument('[message]', 'what to send; or use --line or --file')
+    .requiredOption('--to <name>', 'the reader, by the name it is trusted under', notEmpty)
+    .option('--line', 'send each line of standard input as a message')
+    .option('--file <file>', 'send what this file holds as one message', notEmpty)
+    .addOption(
+      new Option('--until <stage>', 'how far to wait for each message (default: delivered, at --qos 0 sent)').choices([
+        'sent',
+        'delivered',
+        'logged',
+      ]),
+    )
+    .option('--wait [time]', 'ask a reader that does not answer again, for so long or for good', duration);
+  withBusFlags(command)
+    .addHelpText('after', EXAMPLES)
+    .action((topic: string, message: string | undefined, flags: PublishFlags) =>
+      publish(context, topic, message, flags),
+    );
+}
+
+async function publish(
+  context: Context,
+  topic: string,
+  message: string | undefined,
+  flags: PublishFlags,
+): Promise<void> {
+  checkTopic(topic);
+  const options = publishOptions(flags);
+  const payload = await onePayload(message, flags);
+  await using peer = await context.interruptible(openAsCommand(context, flags));
+  await using bus = await context.interruptible(joinAsCommand(peer, flags));
+  const send = async (bytes: Uint8Array): Promise<void> => {
+    const sent = await bus.publish(topic, bytes, { ...options, contentType: contentTypeOf(bytes) });
+    if (context.json) await context.console.json(sentJson(topic, options, sent));
+  };
+  // What is under way may still arrive; what has found no reader yet is given up.
+  const end = (): void => void bus.close();
+  context.signal.addEventListener('abort', end, { once: true });
+  if (context.signal.aborted) end();
+  try {
+    await (payload ? send(payload) : sendLines(context, send));
+  } catch (error) {
+    if (!context.signal.aborted) throw error;
+    await bus.close();
+    await context.interruptible(Promise.reject(error));
+  }
+}
+
+function publishOptions({
+  to,
+  until,
+  wait,
+  qos,
+  notary,
+}: PublishFlags): PublishOptions & { readonly until: SendUntil } {
+  if (until === 'logged' && notary === undefined) {
+    throw new SealwireError('usage', 'Without a notary nothing is logged: --until logged needs --notary.', {
+      hint: 'Name the notary that listens in at this broker, as it is trusted here.',
+    });
+  }
+  return {
+    to,
+    // What quality of service 0 loses nobody can wait for.
+    until: until ?? (qos === '0' ? 'sent' : 'delivered'),
+    ...(wait === undefined ? {} : { waitMs: wait === true ? Number.POSITIVE_INFINITY : wait }),
+  };
+}
+
+function sentJson(
+  topic: string,
+  { to, until }: { readonly to: string; readonly until: SendUntil },
+  { n, seq, logged }: Sent,
+): Record<string, unknown> {
+  return { event: until, topic, to, n, seq, entry: logged?.index ?? null };
+}
+
+/** The one message that the command line names; undefined for lines. */
+async function onePayload(message: string | undefined, { line, file }: PublishFlags): Promise<Uint8Array | undefined> {
+  const given = [message !== undefined, line === true, file !== undefined].filter(Boolean).length;
+  if (given !== 1) {
+    throw new SealwireError(
+      'usage',
+      given === 0 ? 'There is nothing to send.' : 'There is more than one thing to send.',
+      { hint: 'Give a message, or --line for the lines of standard input, or --file.' },
+    );
+  }
+  if (message !== undefined) return new TextEncoder().encode(message);
+  return file === undefined ? undefined : readSmallFileBytes(file, { bytesMax: FRAME_BYTES_MAX });
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { manualClock } from '../../test/support/manual-clock.ts';
+import { turn } from '../../test/support/turns.ts';
+import type { ErrorCode } from '../core/errors.ts';
+import { InFlight } from './in-flight.ts';
+import { Repairing } from './repairing.ts';
+import { SESSION_TUNING, type SessionContext } from './session-context.ts';
+import { Turns } from './turns.ts';
+
+/** One frame under way over a carrier that does with it what `send` does. */
+function repairing(send: () => Promise<void>) {
+  const clock = manualClock();
+  const silences: ErrorCode[] = [];
+  const tuning = { ...SESSION_TUNING, resendMs: 1000, unconfirmedMaxMs: 10_000 };
+  const context = { clock, tuning, connection: { send }, onEvent: () => {} } as unknown as SessionContext;
+  const inFlight = new InFlight({ framesMax: 10, bytesMax: 1000 });
+  const made = new Repairing(context, inFlight, new Turns(), ({ code }) => void silences.push(code));
+  const frame = { seq: 0, bytes: new Uint8Array(1), leafHash: new Uint8Array(32), messages: [], repaired: true };
+  inFlight.add(frame, clock.elapsed());
+  made.watch();
+  return { clock, made, silences };
+}
+
+test('a carrier that takes nothing any more is not waited for without end', async () => {
+  const { clock, silences } = repairing(() => new Promise(() => {}));
+  clock.advance(1000);
+  await turn();
+  clock.advance(9000);
+  assert.deepEqual(silences, []);
+  clock.advance(1);
+  assert.deepEqual(silences, ['peer-offline']);
+});
+
+test('the time that somebody sets on the wall clock ends nothing and holds nothing up', async () => {
+  let sent = 0;
+  const { clock, made, silences } = repairing(async () => void sent++);
+  const wall = clock.now();
+  clock.now = () => wall + 3_600_000;
+  clock.advance(1000);
+  await turn();
+  clock.now = () => wall - 3_600_000;
+  clock.advance(2000);
+  await turn();
+  assert.deepEqual([sent, silences.length], [2, 0]);
+  made.stop();
+  assert.equal(clock.pending, 0);
+});
