@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { ErrorCode } from '../../src/core/errors.ts';
 import { isSealwireError } from '../../src/core/errors.ts';
@@ -52,14 +52,16 @@ test('a name that nobody knows', TIMEOUT, async () => {
 
 test('something listens and never answers', TIMEOUT, async (t) => {
   const clock = manualClock();
-  const connected = Promise.withResolvers<void>();
-  const url = await fakeBroker(t, ({ type }) => {
-    if (type === 'connect') connected.resolve();
+  const connected = Promise.withResolvers<Socket>();
+  const url = await fakeBroker(t, ({ type }, socket) => {
+    if (type === 'connect') connected.resolve(socket);
   });
   const attempt = refused({ url, clock, connectTimeoutMs: 7000 }, 'broker-unreachable', /no answer within 7000 ms/);
-  await connected.promise;
+  const socket = await connected.promise;
+  const hungUp = once(socket, 'close');
   clock.advance(7000);
   await attempt;
+  await hungUp;
   assert.equal(clock.pending, 0);
 });
 

@@ -115,9 +115,11 @@ test('a slow reader does not lose its connection', MOSQUITTO, async (t) => {
   await until(() => taken === 10);
 });
 
-test('a broker that acknowledges nothing makes publish wait', TIMEOUT, async (t) => {
+test('a broker that acknowledges nothing makes publish wait, and close for a while', TIMEOUT, async (t) => {
+  const goodbye = Promise.withResolvers<void>();
   const url = await fakeBroker(t, ({ type }, socket) => {
     if (type === 'connect') socket.write(CONNACK[5]);
+    if (type === 'disconnect') goodbye.resolve();
   });
   const clock = manualClock();
   const { line } = await lineTo(t, url, { clock, windowMax: 10, windowBytesMax: 100_000 });
@@ -134,7 +136,7 @@ test('a broker that acknowledges nothing makes publish wait', TIMEOUT, async (t)
   const closing = line.close();
   await turn();
   clock.advance(5000);
-  await Promise.all([closing, waiting]);
+  await Promise.all([closing, waiting, goodbye.promise]);
   assert.equal(clock.pending, 0);
 });
 
@@ -214,6 +216,20 @@ test('a broker that does not answer a subscription', TIMEOUT, async (t) => {
   await attempt;
   await line.close();
   assert.equal(clock.pending, 0);
+});
+
+test('who unsubscribes does not wait for a connection that is gone', TIMEOUT, async (t) => {
+  const clock = manualClock();
+  const url = await fakeBroker(t, ({ type, id }, socket) => {
+    if (type === 'connect') socket.write(CONNACK[4]);
+    if (type === 'subscribe') socket.write(Uint8Array.from([0x90, 3, id >> 8, id & 255, 1]));
+    if (type === 'unsubscribe') socket.end();
+  });
+  const { line } = await lineTo(t, url, { clock, protocolVersion: 4 });
+  const subscription = await line.subscribe('t', 1, () => {});
+  await subscription.unsubscribe();
+  await line.close();
+  await subscription.unsubscribe();
 });
 
 test('a packet that says it is enormous costs the broker its connection, not us our memory', TIMEOUT, async (t) => {
