@@ -5,13 +5,17 @@ import { NOW_MS } from '../../../test/support/identities.ts';
 import { type ManualClock, manualClock } from '../../../test/support/manual-clock.ts';
 import { say, textOf } from '../../../test/support/messages.ts';
 import { elapse, type PeerMore, peerOf } from '../../../test/support/session-pair.ts';
+import { until } from '../../../test/support/turns.ts';
 import { refusal } from '../../../test/support/units.ts';
+import { compareBytes } from '../../core/bytes.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { inboxTopic } from '../../core/inbox.ts';
 import type { Session } from '../session.ts';
 import { type Addressee, BusSessions, type BusSessionsOptions } from './bus-sessions.ts';
 
 const timeout = 60_000;
+/** Envelope and 8 bytes of ciphertext; every other message of a handshake is longer. */
+const MESSAGE_4_BYTES_MAX = 30;
 
 /** Somebody's sessions, and what is told of them. */
 interface Side {
@@ -165,4 +169,38 @@ test('closing ends a handshake that is under way', { timeout }, async () => {
   await alice.sessions.close();
   assert.equal(await opening, 'session-closed');
   assert.equal(place.clock.pending, 0);
+});
+
+test('what was sent in a session that only this side has holds nothing up for long', { timeout }, async () => {
+  await using place = new Place();
+  const both = [await place.enter('alice'), await place.enter('bob')];
+  const [low, high] = both.toSorted((a, b) => compareBytes(a.address.id, b.address.id)) as [Side, Side];
+  const toLow = inboxTopic({ to: low.address.id, lane: 'handshake', from: high.address.id });
+  const toHigh = inboxTopic({ to: high.address.id, lane: 'handshake', from: low.address.id });
+  const withheld: (() => void)[] = [];
+  let isHonest = false;
+  place.broker.tamper((published, deliver) => {
+    const isLast = published.payload.length < MESSAGE_4_BYTES_MAX;
+    // The one that the higher id began and the lower id completed is never completed by the higher id.
+    if (isLast && published.topic === toHigh) return;
+    if (isLast && published.topic === toLow && !isHonest) withheld.push(() => deliver(published));
+    else deliver(published);
+  });
+  const opening = Promise.all([low.sessions.with(high.address), high.sessions.with(low.address)]);
+  opening.catch(() => {});
+  await place.elapse(
+    place.broker.see(1, ({ topic, payload }) => topic === toHigh && payload.length < MESSAGE_4_BYTES_MAX),
+  );
+  await place.elapse(until(() => low.begun.length === 1 && withheld.length > 0));
+  const half = await low.sessions.with(high.address);
+  assert.deepEqual(low.begun, [half]);
+  const lost = refusal(say(half, 'into the void', 'delivered'));
+  isHonest = true;
+  for (const deliver of withheld) deliver();
+  await place.elapse(opening.catch(() => {}));
+  const before = place.clock.elapsed();
+  const session = await place.elapse(low.sessions.with(high.address));
+  await place.elapse(say(session, 'heard', 'delivered'));
+  assert.ok(place.clock.elapsed() - before <= 12_000, `${place.clock.elapsed() - before} ms went by`);
+  assert.deepEqual([await lost, high.heard], ['timeout', ['heard']]);
 });

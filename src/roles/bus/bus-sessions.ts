@@ -172,13 +172,14 @@ export class BusSessions implements AsyncDisposable {
 
   /**
    * A peer that confirms nothing may have lost the session, by a restart or because it was the first to give it up. If
-   * it answers a handshake, it gets another one; if it does not, waiting goes on.
+   * it answers a handshake, it gets another one; if it does not, waiting goes on. One that is no longer the current one
+   * is no exception: whoever wants to send waits for it, and the peer may never have come to have it.
    */
   async #replace(session: Session): Promise<void> {
     const { id } = session.peer;
-    if (this.#table.current(id) !== session) return;
+    const before = this.#table.current(id);
     await this.#open({ id, name: null }).catch(() => {});
-    if (this.#table.current(id) !== session) session.close().catch(() => {});
+    if (this.#table.current(id) !== before) session.close().catch(() => {});
   }
 
   #isNotary(peerId: Uint8Array): boolean {
