@@ -47,6 +47,18 @@ export type ErrorCode =
   | 'overloaded'
   // a broker that is run here
   | 'broker-failed'
+  // roster and channels
+  | 'roster-missing'
+  | 'roster-invalid'
+  | 'roster-forked'
+  | 'roster-expired'
+  | 'channel-unknown'
+  | 'not-allowed'
+  | 'identity-revoked'
+  | 'grant-missing'
+  // enrolment
+  | 'token-invalid'
+  | 'enrolment-refused'
   // ledger
   | 'ledger-broken'
   | 'ledger-missing'

@@ -13,12 +13,13 @@ export const KIND = {
   roster: 8,
   ledgerReceipt: 9,
   ledgerHead: 10,
-  /** A notary's statements, entries of its ledger. */
+  /** What a notary's ledger holds beside labels: its own statements, and rosters as their authority signed them. */
   policy: 16,
   identity: 17,
   conflict: 18,
   erasure: 19,
   anchor: 20,
+  signedRoster: 21,
   /** A ledger's block header. */
   block: 32,
 } as const;
