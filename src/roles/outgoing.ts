@@ -113,13 +113,18 @@ export class Outgoing {
     });
   }
 
+  /** True for a receipt that is about frames of this session. */
+  isAbout({ ratchetId }: DeliveryReceipt): boolean {
+    return equalBytes(ratchetId, this.#ratchet.ratchetId);
+  }
+
   /**
    * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed` or
    * `wrong-session`. It never waits for the carrier: two peers that both wait for room would otherwise stop reading
    * each other.
    */
   confirm(receipt: DeliveryReceipt): void {
-    if (!equalBytes(receipt.ratchetId, this.#ratchet.ratchetId)) {
+    if (!this.isAbout(receipt)) {
       throw new SealwireError('wrong-session', 'A delivery receipt is about another ratchet.');
     }
     const confirmed = this.#inFlight.confirm(this.#context.crypto, receipt);

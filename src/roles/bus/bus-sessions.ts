@@ -4,6 +4,7 @@ import { inboxFilter, inboxTopic, parseInboxTopic } from '../../core/inbox.ts';
 import { TUNING } from '../../core/limits.ts';
 import type { BrokerConnection, Publication, Qos, Subscription } from '../../core/ports.ts';
 import type { Expected } from '../authenticating.ts';
+import type { ControlHandler } from '../control.ts';
 import { InboxHandshakes } from '../inbox/inbox-handshakes.ts';
 import type { Peer } from '../peer.ts';
 import type { Session, SessionStart } from '../session.ts';
@@ -42,6 +43,8 @@ export interface BusSessionsOptions {
   readonly broker: BrokerConnection;
   /** Of what is published on application topics. */
   readonly qos: Qos;
+  /** Takes what comes in sessions and is not for the application. */
+  readonly control?: ControlHandler;
   /** Told of each session as it begins, whoever began it. Must not throw. */
   readonly onSession: (session: Session) => void;
   /** Told of handshakes that came to nothing and of frames that belong to no session. Must not throw. */
@@ -188,7 +191,7 @@ export class BusSessions implements AsyncDisposable {
   }
 
   #begin(start: SessionStart, facts: SessionFacts): Session {
-    const { peer, logging, broker, qos, onSession } = this.#options;
+    const { peer, logging, broker, qos, control = null, onSession } = this.#options;
     const { ratchetId } = start.receiving;
     const connection = new InboxConnection({
       broker,
@@ -200,7 +203,7 @@ export class BusSessions implements AsyncDisposable {
     });
     this.#router.add(ratchetId, { connection, peerId: start.peer.id });
     const who = logging && this.#isNotary(start.peer.id) ? logging.peer : peer;
-    const session = who.begin(connection, connection.receive(), start, tuningFor(qos));
+    const session = who.begin(connection, connection.receive(), start, { tuning: tuningFor(qos), control });
     this.#table.add(session, facts);
     void session.over.then(() => this.#silence.forget(session));
     onSession(session);
