@@ -10,6 +10,8 @@ export const PROTOCOL_VERSION = 1;
 export const FRAME_BYTES_MAX: number = 128 * 1024;
 /** Room that a frame's label and framing may take from {@link FRAME_BYTES_MAX}. */
 export const LABEL_BYTES_MAX = 2048;
+/** What a frame's body may take: the rest is the label's and the framing's. */
+export const BODY_BYTES_MAX: number = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
 /** An entry of a ledger: a statement with a chain of certificates is the largest. */
 export const ENTRY_BYTES_MAX: number = 20 * 1024;
 /** A handshake message; a chain of a few certificates fits. */

@@ -97,6 +97,8 @@ export interface RosterView {
   readonly current: SignedRoster | null;
   /** Why nothing may be written or read any more: `roster-forked`; null while all is well. */
   readonly failure: SealwireError | null;
+  /** 32 bytes: the hash of that version; null for one that was not accepted. */
+  hashOf(version: number): Uint8Array | null;
   /** `listener` is told of each newer one, after it is `current`. Returns how to stop. */
   onChange(listener: (now: SignedRoster, before: SignedRoster | null) => void): () => void;
 }

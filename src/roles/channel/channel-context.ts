@@ -45,6 +45,7 @@ export interface ChannelTuning {
   readonly resendMs: number;
   /** After so long nobody is waited for. */
   readonly unconfirmedMaxMs: number;
+  readonly closeTimeoutMs: number;
   readonly receiptDelayMs: number;
   readonly receiptFrames: number;
   /** How long a missing message holds its followers, where missing ones are sent again, and where they are not. */
@@ -63,6 +64,7 @@ export const CHANNEL_TUNING: ChannelTuning = {
   windowBytesMax: TUNING.windowBytesMax,
   resendMs: TUNING.resendMs,
   unconfirmedMaxMs: TUNING.unconfirmedMaxMs,
+  closeTimeoutMs: TUNING.closeTimeoutMs,
   receiptDelayMs: TUNING.receiptDelayMs,
   receiptFrames: TUNING.brokerReceiptFrames,
   gapWaitMs: TUNING.gapWaitMs,
