@@ -20,6 +20,12 @@ export const HANDSHAKE_BYTES_MAX: number = 16 * 1024;
 export const BATCH_MAX = 1024;
 /** How far one verified frame may jump ahead of its ratchet. */
 export const SKIP_MAX = 2000;
+/** A name of a channel, in UTF-8. */
+export const CHANNEL_NAME_BYTES_MAX = 64;
+/** For so long a writer keeps the keys for a reader that does not come for them. */
+export const GRANT_OWED_MAX_MS: number = 24 * 60 * 60 * 1000;
+/** Keys that a reader keeps for frames that were passed over in channels, of all writers together. */
+export const SKIPPED_KEYS_MAX = 16_384;
 /** Nesting of any CBOR item we accept. */
 export const CBOR_DEPTH_MAX = 16;
 

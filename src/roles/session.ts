@@ -12,7 +12,7 @@ import type { SendUntil, Sent } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
 
 /** CoAP Content-Format of plain bytes (RFC 7252, section 12.3), for messages that name none. */
-const OCTET_STREAM = 42;
+export const OCTET_STREAM = 42;
 
 /** How one message is sent. */
 export interface SendOptions {

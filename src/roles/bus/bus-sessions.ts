@@ -10,7 +10,7 @@ import type { Peer } from '../peer.ts';
 import type { Session, SessionStart } from '../session.ts';
 import type { SessionTuning } from '../session-context.ts';
 import { InboxConnection } from './inbox-connection.ts';
-import { Router } from './router.ts';
+import { Router, type TakeChannelFrame } from './router.ts';
 import { type SessionFacts, SessionTable } from './session-table.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
@@ -45,6 +45,8 @@ export interface BusSessionsOptions {
   readonly qos: Qos;
   /** Takes what comes in sessions and is not for the application. */
   readonly control?: ControlHandler;
+  /** Takes frames of channels; without it they are nobody's here. */
+  readonly takeChannelFrame?: TakeChannelFrame;
   /** Told of each session as it begins, whoever began it. Must not throw. */
   readonly onSession: (session: Session) => void;
   /** Told of handshakes that came to nothing and of frames that belong to no session. Must not throw. */
@@ -79,7 +81,7 @@ export class BusSessions implements AsyncDisposable {
     this.#ownId = peer.identity.id;
     this.#table = new SessionTable(peer.party.clock, this.#ownId);
     this.#silence = new SilenceWatch(peer.party.clock, (session) => this.#replace(session));
-    this.#router = new Router(this.#ownId, onRefused);
+    this.#router = new Router(this.#ownId, onRefused, options.takeChannelFrame);
     this.#handshakes = new InboxHandshakes({
       party: peer.party,
       send: (to, unit) => {

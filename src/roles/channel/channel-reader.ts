@@ -111,7 +111,7 @@ export class ChannelReader {
     checkTopic(label, rights, isInbox ? null : topic);
     // On topics of many, what others alone may read is none of ours.
     if (!this.#mayRead(rights)) return;
-    const known = await this.#writers.find(label.senderId);
+    const known = this.#writers.find(label.senderId);
     if (!known) return this.#hold(label, publication);
     checkWriter(rights, known.identity);
     const signed = received.verified(await this.#isSigned(known.identity, label));
@@ -214,7 +214,7 @@ export class ChannelReader {
   #hold(label: Label, { topic, payload }: Publication): void {
     const { senderId, ratchetId, seq, channel } = label;
     if (channel === null) return;
-    if (!this.#store.hold(senderId, ratchetId, seq, topic, payload)) {
+    if (!this.#store.hold(senderId, ratchetId, seq, { topic, frame: payload })) {
       this.#context.onEvent({ type: 'held-full', writerId: senderId, channel });
     }
     this.#pulling.ask(senderId, { channel, ratchetId, seq });

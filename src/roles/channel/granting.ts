@@ -155,7 +155,10 @@ export class Granting {
   }
 
   #give(session: Session, ratchet: WriterRatchet): void {
-    const grant = ratchet.grantFor(session.peer.id);
+    const { id } = session.peer;
+    // Whoever had the keys and asks again has lost them: it goes on from here.
+    if (ratchet === this.#current && !ratchet.grantFor(id)) ratchet.renew(id, this.#nextN());
+    const grant = ratchet.grantFor(id);
     if (!grant) return;
     // A session that ends meanwhile takes nothing: the reader asks in its next one.
     session.sendControl(KIND.grant, encodeGrant(grant)).catch(() => {});

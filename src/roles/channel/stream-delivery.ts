@@ -38,18 +38,19 @@ export class StreamDelivery {
   #isRepaired = true;
   #cancelGapTimer: (() => void) | undefined;
 
-  /** `order` begins where the grant does; `turns` are those in which {@link take} is called. */
+  /** Begins with the first message of the stream; `turns` are those in which {@link take} is called. */
   constructor(
     context: ChannelContext,
     about: { readonly channel: string; readonly from: string; readonly senderId: Uint8Array; readonly stream: Uint8Array },
-    order: StreamOrder<Arrived>,
+    bounds: { readonly heldMessagesMax: number; readonly heldBytesMax: number },
     deliver: Deliver,
     turns: Turns,
   ) {
     this.#context = context;
     this.stream = about.stream;
     this.#about = about;
-    this.order = order;
+    const weigh = ({ message }: Arrived): number => message.payload.length;
+    this.order = new StreamOrder(bounds.heldMessagesMax, bounds.heldBytesMax, weigh);
     this.#deliver = deliver;
     this.#turns = turns;
   }
