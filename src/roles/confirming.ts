@@ -1,4 +1,5 @@
 import { equalBytes } from '../core/bytes.ts';
+import type { Crypto } from '../core/crypto/port.ts';
 import {
   encodeDeliveryReceipt,
   hashLabels,
@@ -7,7 +8,6 @@ import {
   seqsOf,
   toRanges,
 } from '../core/frame/receipt.ts';
-import type { Crypto } from '../core/crypto/port.ts';
 import type { Clock } from '../core/ports.ts';
 
 /** Confirmed frames that are remembered, so that a receipt that got lost can be given again. */

@@ -1,7 +1,7 @@
+import { utf8ToBytes } from '../bytes.ts';
 import { type CborValue, decodeCbor } from '../cbor.ts';
 import { SealwireError } from '../errors.ts';
 import { CHANNEL_NAME_BYTES_MAX } from '../limits.ts';
-import { utf8ToBytes } from '../bytes.ts';
 
 /** Reads the fields of something that members tell each other about a channel; each throws `malformed`. */
 export class ControlFields {

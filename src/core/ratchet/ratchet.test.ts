@@ -7,9 +7,9 @@ import { nobleCrypto } from '../crypto/noble.ts';
 import { isSealwireError } from '../errors.ts';
 import { SKIP_MAX } from '../limits.ts';
 import { encryptionKeyOf, macKeyOf, messageKeyOf, nextChainKey } from './keys.ts';
-import { SkippedKeys } from './skipped-keys.ts';
 import { ReceivingRatchet } from './receiving.ts';
 import { type RatchetPosition, SendingRatchet } from './sending.ts';
+import { SkippedKeys } from './skipped-keys.ts';
 
 const seed = 20260701;
 const start: RatchetPosition = {

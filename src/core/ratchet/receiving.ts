@@ -1,5 +1,5 @@
-import type { Crypto } from '../crypto/port.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
+import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { SKIP_MAX } from '../limits.ts';
 import { messageKeyOf, nextChainKey } from './keys.ts';

@@ -1,8 +1,8 @@
 import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import type { ChannelStore } from '../../core/channel/store.ts';
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
-import { parseInboxTopic } from '../../core/inbox.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
+import { parseInboxTopic } from '../../core/inbox.ts';
 import { KIND } from '../../core/kinds.ts';
 import { TreeHasher } from '../../core/ledger/merkle.ts';
 import { TUNING } from '../../core/limits.ts';
@@ -87,9 +87,7 @@ export class Bus implements AsyncDisposable {
       const channels = options.channels && bus.#channelsOf(options.channels);
       bus.#sessions = await BusSessions.open({
         ...options,
-        ...(channels
-          ? { control: channels, takeChannelFrame: (unit, isInbox) => channels.take(unit, isInbox) }
-          : {}),
+        ...(channels ? { control: channels, takeChannelFrame: (unit, isInbox) => channels.take(unit, isInbox) } : {}),
         onSession: (session) => bus.#serve(session),
       });
       bus.#channels = channels;

@@ -68,7 +68,8 @@ export class AwaitedFrames {
       const key = keyOf(receipt.ratchetId, seq);
       const frame = this.#frames.get(key);
       const leafHash = frame?.leafHash ?? this.#settled.get(key);
-      if (!leafHash) throw new SealwireError('malformed', `A delivery receipt names seq ${seq}, which is not under way.`);
+      if (!leafHash)
+        throw new SealwireError('malformed', `A delivery receipt names seq ${seq}, which is not under way.`);
       leafHashes.push(leafHash);
       if (frame) named.push(frame);
     }

@@ -19,7 +19,7 @@ export type ChannelEvent =
   /** Frames came before their grant and there is no room to keep more of them. */
   | { readonly type: 'held-full'; readonly writerId: Uint8Array; readonly channel: string }
   /** The writer goes on with a new ratchet. */
-  | { readonly type: 'rotated'; readonly channel: string; readonly why: string }
+  | { readonly type: 'rotated'; readonly channel: string }
   /** A frame that a reader missed was sent to it once more. */
   | { readonly type: 'repaired'; readonly channel: string; readonly seq: number }
   /** Nobody is waited for any more who has not confirmed that frame. */

@@ -70,9 +70,13 @@ export class ChannelWriter {
 
   /** A reader asks for the keys from some frame on. Throws `not-allowed`. */
   onRequest(session: Session, request: GrantRequest): void {
-    const isFirst = this.#granting.answer(session, request, rightsIn(this.#context.roster, this.#context.clock, this.#name));
+    const isFirst = this.#granting.answer(
+      session,
+      request,
+      rightsIn(this.#context.roster, this.#context.clock, this.#name),
+    );
     // What is retained was sealed before it might open anything: it is sealed once more.
-    if (isFirst) void this.#republish();
+    if (isFirst) this.#republish();
   }
 
   /** A reader has its keys. */
@@ -96,6 +100,7 @@ export class ChannelWriter {
   /** There is a newer roster: those whom it takes away open nothing from here on. */
   onRoster(now: SignedRoster): void {
     for (const readerId of this.#granting.removed(now)) this.#chasing.forget(readerId);
+    if (this.#granting.added(now)) this.#republish();
   }
 
   /** Sends what is queued and waits, a bounded time long, for those who are to confirm it. */
@@ -178,7 +183,8 @@ export class ChannelWriter {
     if (!first || first.topic === null) return;
     const { topic, retain = false } = first;
     // Before it, so that readers have the keys of a new ratchet before its first frame.
-    const ratchet = this.#granting.ratchetFor(rights);
+    const { ratchet, isNew } = this.#granting.ratchetFor(rights);
+    if (isNew && !retain) this.#republish();
     if (retain) this.#retained.remember(topic, first);
     this.#nextFramedN = Math.max(this.#nextFramedN, (batch.at(-1)?.n ?? -1) + 1);
     const sealed = await this.#seal(rights, first, joinPadded(batch, rights.channel.paddingBytes));
@@ -241,10 +247,13 @@ export class ChannelWriter {
   }
 
   /** Seals what is retained once more, so that those may open it who could not before; for the others it is nothing new. */
-  async #republish(): Promise<void> {
-    for (const message of this.#retained.all()) this.#queue.push({ ...message, done: Promise.withResolvers<Sent>() });
+  #republish(): void {
+    for (const message of this.#retained.all()) {
+      const done = Promise.withResolvers<Sent>();
+      done.promise.catch(() => {});
+      this.#queue.push({ ...message, until: 'sent', done });
+    }
     this.#pumping ??= this.#pump();
-    await this.#pumping;
   }
 }
 

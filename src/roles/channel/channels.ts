@@ -1,15 +1,14 @@
-import { SealwireError } from '../../core/errors.ts';
 import { decodeGrant } from '../../core/channel/grant.ts';
 import { decodeGrantAck } from '../../core/channel/grant-ack.ts';
 import { decodeGrantRequest } from '../../core/channel/grant-request.ts';
 import type { ChannelStore } from '../../core/channel/store.ts';
+import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import type { DeliveryReceipt } from '../../core/frame/receipt.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import { KIND } from '../../core/kinds.ts';
 import type { Publication } from '../../core/ports.ts';
 import { channelOfTopic } from '../../core/roster/rights.ts';
 import type { SignedRoster } from '../../core/roster/roster.ts';
-import { isSealwireError } from '../../core/errors.ts';
 import type { ControlHandler, ControlKind } from '../control.ts';
 import type { Sent } from '../send-queue.ts';
 import type { Session } from '../session.ts';
@@ -98,7 +97,9 @@ export class Channels implements ControlHandler {
   }
 
   #refuse(cause: unknown, { peer }: Session): void {
-    const error = isSealwireError(cause) ? cause : new SealwireError('internal', 'Control could not be taken.', { cause });
+    const error = isSealwireError(cause)
+      ? cause
+      : new SealwireError('internal', 'Control could not be taken.', { cause });
     this.#context.onEvent({ type: 'refused', error, where: peer.name });
   }
 }

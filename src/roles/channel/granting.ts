@@ -6,9 +6,9 @@ import { WriterRatchet } from '../../core/channel/writer-ratchet.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import { KIND } from '../../core/kinds.ts';
 import type { SendingRatchet } from '../../core/ratchet/sending.ts';
+import { memberOf } from '../../core/roster/membership.ts';
 import { channelByName, isRevoked, mayRead } from '../../core/roster/rights.ts';
 import type { SignedRoster } from '../../core/roster/roster.ts';
-import { memberOf } from '../../core/roster/membership.ts';
 import type { Session } from '../session.ts';
 import type { ChannelContext } from './channel-context.ts';
 import { pinnedReaders } from './confirmers.ts';
@@ -41,11 +41,11 @@ export class Granting {
   }
 
   /** The ratchet that the next frame is sealed with; a new one where the last one has come to its end. */
-  ratchetFor(rights: Rights): WriterRatchet {
+  ratchetFor(rights: Rights): { readonly ratchet: WriterRatchet; readonly isNew: boolean } {
     const now = this.#context.clock.now();
     const current = this.#current;
-    if (current && !current.mustRotate(now, rights.channel)) return current;
-    return this.#begin(rights, current ? 'it was time' : 'it is the first');
+    if (current && !current.mustRotate(now, rights.channel)) return { ratchet: current, isNew: false };
+    return { ratchet: this.#begin(rights), isNew: true };
   }
 
   /** What seals the next frame; call {@link ratchetFor} before. */
@@ -90,6 +90,20 @@ export class Granting {
     this.#dropSettled();
   }
 
+  /** Readers that the roster names by key and that are new in it may read from the next frame on; true where there are any. */
+  added(now: SignedRoster): boolean {
+    const channel = channelByName(now, this.#channel);
+    const current = this.#current;
+    if (!channel || !current) return false;
+    const added = pinnedReaders({ roster: now, channel }, this.#context.ownId).filter((id) => !current.isEntitled(id));
+    for (const id of added) {
+      current.entitle(id, this.#nextN());
+      const session = this.#context.sessions.current(id);
+      if (session) this.#give(session, current);
+    }
+    return added.length > 0;
+  }
+
   /** Those who may read no more, as ids; where there are any, nothing that follows opens for them. */
   removed(now: SignedRoster): Uint8Array[] {
     const gone = this.#holders().filter((id) => !this.#mayStillRead(now, id));
@@ -108,7 +122,7 @@ export class Granting {
     this.#former.length = 0;
   }
 
-  #begin(rights: Rights, why: string): WriterRatchet {
+  #begin(rights: Rights): WriterRatchet {
     const { crypto, clock, ownId, sessions, onEvent } = this.#context;
     this.#retire();
     const ratchet = WriterRatchet.begin(crypto, {
@@ -122,7 +136,7 @@ export class Granting {
     this.#remember(ratchet);
     const entitled = [...pinnedReaders(rights, ownId), ...[...this.#issued.values()].map(({ id }) => id)];
     for (const id of entitled) ratchet.entitle(id, this.#nextN());
-    onEvent({ type: 'rotated', channel: this.#channel, why });
+    onEvent({ type: 'rotated', channel: this.#channel });
     for (const id of entitled) {
       const session = sessions.current(id);
       if (session && !session.closing) this.#give(session, ratchet);

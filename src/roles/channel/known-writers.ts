@@ -100,14 +100,21 @@ export class KnownWriters {
     const same = former.find(({ delivery }) => equalBytes(delivery.stream, stream));
     // A writer that lost its state goes on in another stream: nothing follows in the one before.
     if (!same) for (const { delivery } of former) await delivery.finish();
-    const delivery = same?.delivery ?? this.#deliveryOf(writer.identity, channel, stream, { next: n, gaps: startGaps(n) });
+    const delivery =
+      same?.delivery ?? this.#deliveryOf(writer.identity, channel, stream, { next: n, gaps: startGaps(n) });
     return { channel, writer: writer.identity, ratchet, delivery };
   }
 
   #deliveryOf({ id, name }: ValidIdentity, channel: string, stream: Uint8Array, place: OrderPlace): StreamDelivery {
     const { heldMessagesMax, heldBytesMax } = this.#context.tuning;
     const about = { channel, from: name, senderId: id, stream };
-    const delivery = new StreamDelivery(this.#context, about, { heldMessagesMax, heldBytesMax }, this.#deliver, this.#turns);
+    const delivery = new StreamDelivery(
+      this.#context,
+      about,
+      { heldMessagesMax, heldBytesMax },
+      this.#deliver,
+      this.#turns,
+    );
     delivery.order.resume(place);
     return delivery;
   }

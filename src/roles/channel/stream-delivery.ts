@@ -41,7 +41,12 @@ export class StreamDelivery {
   /** Begins with the first message of the stream; `turns` are those in which {@link take} is called. */
   constructor(
     context: ChannelContext,
-    about: { readonly channel: string; readonly from: string; readonly senderId: Uint8Array; readonly stream: Uint8Array },
+    about: {
+      readonly channel: string;
+      readonly from: string;
+      readonly senderId: Uint8Array;
+      readonly stream: Uint8Array;
+    },
     bounds: { readonly heldMessagesMax: number; readonly heldBytesMax: number },
     deliver: Deliver,
     turns: Turns,
@@ -58,7 +63,12 @@ export class StreamDelivery {
   /** Takes one frame's messages in; resolves once those whose turn it is were taken. */
   async take(
     messages: readonly BodyMessage[],
-    facts: { readonly topic: string; readonly expired: boolean; readonly retained: boolean; readonly isRepaired: boolean },
+    facts: {
+      readonly topic: string;
+      readonly expired: boolean;
+      readonly retained: boolean;
+      readonly isRepaired: boolean;
+    },
   ): Promise<void> {
     this.#isRepaired = facts.isRepaired;
     await this.#hand(messages.flatMap((message) => this.order.accept(message.n, { message, ...facts })));
