@@ -5,7 +5,7 @@ import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import { eventSentence } from './event-sentence.ts';
-import type { SealwireBus } from './open-bus.ts';
+import type { JoinOptions, SealwireBus } from './open-bus.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
 import { EXIT } from './report.ts';
@@ -48,7 +48,15 @@ export async function openAsCommand(context: Context, { passphraseFile }: BusFla
 }
 
 /** Joins the broker that the flags name. */
-export async function joinAsCommand(peer: SealwirePeer, flags: BusFlags): Promise<SealwireBus> {
+export async function joinAsCommand(
+  peer: SealwirePeer,
+  flags: BusFlags,
+  more: Pick<JoinOptions, 'filters' | 'keepSessionS' | 'clientId'> = {},
+): Promise<SealwireBus> {
   const options = await brokerOptions(flags);
-  return peer.join(flags.broker, { ...options, ...(flags.notary === undefined ? {} : { notary: flags.notary }) });
+  return peer.join(flags.broker, {
+    ...options,
+    ...more,
+    ...(flags.notary === undefined ? {} : { notary: flags.notary }),
+  });
 }
