@@ -6,6 +6,7 @@ import { WriterRatchet } from '../../core/channel/writer-ratchet.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import { KIND } from '../../core/kinds.ts';
 import type { SendingRatchet } from '../../core/ratchet/sending.ts';
+import { pinnedName } from '../../core/roster/ids.ts';
 import { memberOf } from '../../core/roster/membership.ts';
 import { channelByName, isRevoked, mayRead } from '../../core/roster/rights.ts';
 import type { SignedRoster } from '../../core/roster/roster.ts';
@@ -227,8 +228,8 @@ export class Granting {
     if (isRevoked(now, id)) return false;
     const channel = channelByName(now, this.#channel);
     if (!channel) return false;
-    const pinned = now.members.find((member) => member.type === 'pin' && equalBytes(member.id, id));
-    if (pinned) return mayRead(channel, pinned.name);
+    const pinned = pinnedName(now, id);
+    if (pinned !== undefined) return mayRead(channel, pinned);
     const issued = this.#issued.get(bytesToHex(id));
     const member = issued ? memberOf(now, issued) : null;
     return member !== null && mayRead(channel, member);
