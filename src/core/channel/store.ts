@@ -11,24 +11,29 @@ export interface StoredRatchet {
 export interface HeldFrame {
   readonly topic: string;
   readonly frame: Uint8Array;
+  /** When it came. */
+  readonly heldAtMs: number;
 }
 
 /**
  * Where a reader keeps what has to outlive it: the ratchets of writers, and frames that came before their keys. All of
- * it is bounded whatever comes. Implementations throw `file-unwritable` where they cannot write.
+ * it is bounded whatever comes. Implementations throw `file-unwritable` where they cannot write, `file-unreadable` where
+ * they cannot read.
  *
+ * - `ratchetsOf` gives every ratchet of that writer, in the order in which they were first put.
  * - `put` keeps all of `states` or none; `drop` forgets a ratchet.
  * - `hold` keeps a frame until its keys are here; false where there is no room for it, over all writers or for this one,
  *   which changes nothing. A frame that is held already is not held twice.
- * - `release` gives a ratchet's held frames in order of seq and forgets them.
+ * - `release` gives a ratchet's held frames in order of seq and forgets them; `forgetHeld` forgets those of all writers
+ *   that came before that time.
  */
 export interface ChannelStore {
-  /** Every ratchet of that writer. */
   ratchetsOf(writerId: Uint8Array): StoredRatchet[];
   put(states: readonly StoredRatchet[]): void;
   drop(writerId: Uint8Array, ratchetId: Uint8Array): void;
   hold(writerId: Uint8Array, ratchetId: Uint8Array, seq: number, held: HeldFrame): boolean;
   release(writerId: Uint8Array, ratchetId: Uint8Array): HeldFrame[];
+  forgetHeld(beforeMs: number): void;
 }
 
 /** How much is held. */

@@ -1,0 +1,17 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SqliteChannels } from '../../src/node/sqlite-channels.ts';
+import { MemoryChannels } from '../../src/roles/memory-channels.ts';
+import { testChannelStore } from './channel-store.ts';
+
+testChannelStore('channels in memory', async () => {
+  const store = Object.assign(new MemoryChannels(), { [Symbol.dispose]: () => {} });
+  return { open: () => store, clear: async () => {} };
+});
+
+testChannelStore('channels in SQLite', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sealwire-channels-'));
+  const path = join(directory, 'channels.db');
+  return { open: () => new SqliteChannels(path), clear: () => rm(directory, { recursive: true }) };
+});
