@@ -17,12 +17,21 @@ export interface WriterRatchetStart {
   readonly history: boolean;
 }
 
+/** How often {@link WriterRatchet.expire} looks. */
+const EXPIRE_EVERY_MS = 60_000;
+
 /** A place in the ratchet from which somebody may read. */
 interface Place {
   readonly chainKey: Uint8Array;
   readonly n: number;
   /** Readers that do not hold the key of this place yet. */
   readonly owed: Set<string>;
+}
+
+/** From where a reader may read, and since when it is owed the key. */
+interface Entitlement {
+  readonly seq: number;
+  readonly sinceMs: number;
 }
 
 /**
@@ -35,10 +44,11 @@ export class WriterRatchet {
   /** Seals the next frame. */
   readonly sending: SendingRatchet;
   readonly #start: WriterRatchetStart;
-  /** The first place of each reader that may read, by id in hex. */
-  readonly #entitled = new Map<string, number>();
+  /** Readers that may read, by id in hex. */
+  readonly #entitled = new Map<string, Entitlement>();
   /** By seq. */
   readonly #places = new Map<number, Place>();
+  #expiredAtMs: number;
 
   /** Begins a ratchet at random. */
   static begin(crypto: Crypto, start: WriterRatchetStart): WriterRatchet {
@@ -52,6 +62,7 @@ export class WriterRatchet {
     this.ratchetId = ratchetId;
     this.sending = new SendingRatchet(crypto, { ratchetId, seq: 0, chainKey });
     this.#start = start;
+    this.#expiredAtMs = start.nowMs;
     if (start.history) this.#placeAt(0, start.n);
   }
 
@@ -74,17 +85,17 @@ export class WriterRatchet {
    * From the next frame on, whose first message will have the number `n`, that reader may read; with `history` from the
    * first frame on. Nothing changes for one that may read already.
    */
-  entitle(readerId: Uint8Array, n: number): void {
+  entitle(readerId: Uint8Array, n: number, nowMs: number): void {
     const reader = bytesToHex(readerId);
     if (this.#entitled.has(reader)) return;
     const seq = this.#start.history ? 0 : this.sending.nextSeq;
-    this.#entitled.set(reader, seq);
+    this.#entitled.set(reader, { seq, sinceMs: nowMs });
     this.#placeAt(seq, n).owed.add(reader);
   }
 
-  /** What that reader is to get; null where it may not read, or has acknowledged, or where it is too late for it. */
+  /** What that reader is to get; null where it may not read, and where the key is forgotten: it has it, or came too late. */
   grantFor(readerId: Uint8Array): Grant | null {
-    const seq = this.#entitled.get(bytesToHex(readerId));
+    const seq = this.#entitled.get(bytesToHex(readerId))?.seq;
     const place = seq === undefined ? undefined : this.#places.get(seq);
     if (seq === undefined || !place) return null;
     const { channel, stream } = this.#start;
@@ -94,38 +105,45 @@ export class WriterRatchet {
   /** That reader holds the keys from `seq` on. */
   acknowledge(readerId: Uint8Array, seq: number): void {
     const reader = bytesToHex(readerId);
-    if (this.#entitled.get(reader) === seq) this.#settle(reader, seq);
+    if (this.#entitled.get(reader)?.seq === seq) this.#settle(reader, seq);
   }
 
   /** That reader may read no more; what it holds it keeps, so the ratchet is not to be used any further. */
   drop(readerId: Uint8Array): void {
     const reader = bytesToHex(readerId);
-    const seq = this.#entitled.get(reader);
-    if (seq === undefined) return;
-    this.#settle(reader, seq);
+    const entitlement = this.#entitled.get(reader);
+    if (!entitlement) return;
+    this.#settle(reader, entitlement.seq);
     this.#entitled.delete(reader);
   }
 
   /** That reader lost the keys that it had acknowledged, or they are not kept any more: it may read from here on. */
-  renew(readerId: Uint8Array, n: number): void {
+  renew(readerId: Uint8Array, n: number, nowMs: number): void {
     this.drop(readerId);
-    this.entitle(readerId, n);
+    this.entitle(readerId, n, nowMs);
   }
 
-  /** Gives up what has been owed for a day; those readers' grants begin later, if they come. */
+  /**
+   * Gives up what has been owed for a day, to the minute; those readers' grants begin later, if they come. It may be
+   * called before every frame.
+   */
   expire(nowMs: number): void {
-    if (nowMs - this.#start.nowMs < GRANT_OWED_MAX_MS) return;
-    for (const [seq, place] of this.#places) {
-      for (const reader of place.owed) this.#entitled.delete(reader);
-      this.#forget(seq, place);
+    // To look through a thousand readers may cost more than the frame.
+    if (ageMs(this.#expiredAtMs, nowMs) < EXPIRE_EVERY_MS) return;
+    this.#expiredAtMs = nowMs;
+    for (const { owed } of [...this.#places.values()]) {
+      for (const reader of owed) {
+        const entitlement = this.#entitled.get(reader);
+        if (!entitlement || ageMs(entitlement.sinceMs, nowMs) < GRANT_OWED_MAX_MS) continue;
+        this.#settle(reader, entitlement.seq);
+        this.#entitled.delete(reader);
+      }
     }
   }
 
   /** True where the channel's rules ask for a new one before the next frame. */
   mustRotate(nowMs: number, { rotateAfterMs, rotateAfterFrames }: Channel): boolean {
-    // A clock that was set back would otherwise put it off for as long.
-    const ageMs = Math.abs(nowMs - this.#start.nowMs);
-    return ageMs >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
+    return ageMs(this.#start.nowMs, nowMs) >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
   }
 
   /** Forgets every key. */
@@ -154,4 +172,9 @@ export class WriterRatchet {
     chainKey.fill(0);
     this.#places.delete(seq);
   }
+}
+
+/** A clock that was set back would otherwise put everything off for as long. */
+function ageMs(sinceMs: number, nowMs: number): number {
+  return Math.abs(nowMs - sinceMs);
 }

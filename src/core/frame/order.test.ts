@@ -175,3 +175,43 @@ test('what is held weighs no more than its bound: the gap before it is given up'
   assert.deepEqual(order.accept(6, 99), []);
   assert.equal(show(order.accept(5, 1)), '3-3 4 5 6');
 });
+
+test('an order that goes on from a place reports and hands on what the other one would have', () => {
+  const arrivals = fc.array(fc.oneof(fc.nat(12), fc.constant(-1)), { maxLength: 30 });
+  fc.assert(
+    fc.property(arrivals, fc.nat(30), (ns, at) => {
+      const whole = new StreamOrder<number>(100);
+      let resumed = new StreamOrder<number>(100);
+      for (const [index, n] of ns.entries()) {
+        // What is held is no part of a place: it comes again.
+        if (index === at && !resumed.holding) {
+          const { place } = resumed;
+          resumed = new StreamOrder(100);
+          resumed.resume(place);
+        }
+        const [expected, found] = [whole, resumed].map((order) => (n < 0 ? order.giveUp() : order.accept(n, n)));
+        assert.equal(show(found ?? []), show(expected ?? []));
+        assert.deepEqual(resumed.place, whole.place);
+      }
+    }),
+    { seed, numRuns: 200 },
+  );
+});
+
+test('begun late in a stream, what was before is late when it comes, once', () => {
+  const order = new StreamOrder<string>(10);
+  order.resume({ next: 5, gaps: [{ first: 0, last: 4 }] });
+  assert.equal(show(order.accept(5, 'f')), '5');
+  assert.equal(show(order.accept(3, 'd')), '3*');
+  assert.equal(show(order.accept(3, 'd')), '');
+  assert.equal(show(order.accept(7, 'h')), '');
+  assert.equal(show(order.giveUp()), '6-6 7');
+  assert.deepEqual(order.place, {
+    next: 8,
+    gaps: [
+      { first: 0, last: 2 },
+      { first: 4, last: 4 },
+      { first: 6, last: 6 },
+    ],
+  });
+});

@@ -98,17 +98,11 @@ export class ReceivingRatchet {
     const fields = decodeCbor(saved);
     if (!Array.isArray(fields) || fields.length !== 4) throw notSaved();
     const [ratchetId, seq, chainKey, keys] = fields as CborValue[];
-    if (!(ratchetId instanceof Uint8Array) || !(chainKey instanceof Uint8Array) || typeof seq !== 'number') {
-      throw notSaved();
-    }
-    const ratchet = new ReceivingRatchet(crypto, { ratchetId: ratchetId.slice(), seq, chainKey }, skipped);
-    if (!Array.isArray(keys)) throw notSaved();
-    for (const pair of keys as CborValue[]) {
-      if (!Array.isArray(pair)) throw notSaved();
-      const [at, key] = pair as CborValue[];
-      if (typeof at !== 'number' || !(key instanceof Uint8Array)) throw notSaved();
-      ratchet.#skipped.keep(ratchet, at, key.slice());
-    }
+    if (!isBytes(ratchetId, 16) || !isSeq(seq) || !isBytes(chainKey, 32) || !Array.isArray(keys)) throw notSaved();
+    const passedOver = (keys as CborValue[]).map(readSkipped);
+    if (passedOver.some(([at]) => at >= seq)) throw notSaved();
+    const ratchet = new ReceivingRatchet(crypto, { ratchetId, seq, chainKey }, skipped);
+    for (const [at, key] of passedOver) ratchet.#skipped.keep(ratchet, at, key);
     return ratchet;
   }
 
@@ -134,6 +128,21 @@ export class ReceivingRatchet {
     this.#chainKey = next;
     this.#seq = seq + 1;
   }
+}
+
+function isBytes(value: CborValue | undefined, length: number): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === length;
+}
+
+function isSeq(value: CborValue | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function readSkipped(pair: CborValue): [seq: number, key: Uint8Array] {
+  if (!Array.isArray(pair) || pair.length !== 2) throw notSaved();
+  const [seq, key] = pair as CborValue[];
+  if (!isSeq(seq) || !isBytes(key, 32)) throw notSaved();
+  return [seq, key];
 }
 
 function notSaved(): SealwireError {
