@@ -4,6 +4,7 @@ import { registerLedger } from './ledger.ts';
 import { registerNotary } from './notary.ts';
 import { type Family, runProgram } from './program.ts';
 import { registerPub } from './pub.ts';
+import { registerRoster } from './roster/commands.ts';
 import { registerSession } from './session.ts';
 import { registerSub } from './sub.ts';
 import { registerTour } from './tour.ts';
@@ -12,6 +13,7 @@ import { registerTour } from './tour.ts';
 const families: readonly Family[] = [
   registerIdentity,
   registerSession,
+  registerRoster,
   registerPub,
   registerSub,
   registerBroker,

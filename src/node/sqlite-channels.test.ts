@@ -1,113 +1,127 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { temporaryDirectory } from '../../test/support/directory.ts';
+import { HELD_BOUNDS } from '../core/channel/store.ts';
 import { isSealwireError } from '../core/errors.ts';
 import { SqliteChannels } from './sqlite-channels.ts';
+import { SqliteReceipts } from './sqlite-receipts.ts';
 
+const DAY_MS = 24 * 60 * 60 * 1000;
 const writerId = new Uint8Array(32).fill(1);
 const ratchetId = new Uint8Array(16).fill(2);
-/** As a ratchet's state would: 32 bytes that are not seen twice. */
-const keyAt = (n: number): Buffer => createHash('sha256').update(`${n}`).digest();
-const stateAt = (n: number) => ({
-  writerId,
-  ratchetId,
-  state: new Uint8Array([...new Uint8Array(700 + (n % 5)), ...keyAt(n)]),
-});
+const frame = (text: string) => ({ topic: 'plant/load', frame: Buffer.from(text) });
+const at = (nowMs: number) => ({ now: () => nowMs });
 
-async function fileIn(context: TestContext): Promise<{ readonly directory: string; readonly path: string }> {
+test('channels last, and nobody else can read them', async (context) => {
   const directory = await temporaryDirectory(context);
-  return { directory, path: join(directory, 'channels.db') };
-}
-
-/** Everything that the directory's files hold. */
-function contentOf(directory: string): Buffer {
-  return Buffer.concat(readdirSync(directory).map((name) => readFileSync(join(directory, name))));
-}
-
-test('nobody else can read what is known of channels', async (context) => {
-  const { directory, path } = await fileIn(context);
-  using channels = new SqliteChannels(path);
-  channels.put([stateAt(0)]);
-  assert.ok(existsSync(`${path}-wal`));
-  for (const name of readdirSync(directory)) assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600, name);
+  const path = join(directory, 'channels.db');
+  const state = new Uint8Array(300).fill(3);
+  {
+    using channels = new SqliteChannels(path);
+    channels.put([{ writerId, ratchetId, state }]);
+    assert.ok(channels.hold(writerId, ratchetId, 5, frame('five')));
+    for (const name of readdirSync(directory)) assert.equal(statSync(join(directory, name)).mode & 0o777, 0o600, name);
+  }
+  using again = new SqliteChannels(path);
+  assert.deepEqual(Buffer.from(again.ratchetsOf(writerId)[0]?.state ?? []), Buffer.from(state));
+  assert.equal(again.release(writerId, ratchetId).length, 1);
 });
 
-test('keys that were used up are on the disk for a second at most', async (context) => {
-  const { directory, path } = await fileIn(context);
-  context.mock.timers.enable({ apis: ['setTimeout'] });
+test('what is held is counted right over restarts, and by two processes of one home', async (context) => {
+  const path = join(await temporaryDirectory(context), 'channels.db');
+  const { writerFramesMax } = HELD_BOUNDS;
+  for (let seq = 0; seq < writerFramesMax; seq += 1024) {
+    using one = new SqliteChannels(path);
+    using other = new SqliteChannels(path);
+    for (let i = 0; i < 512; i++) {
+      assert.ok(one.hold(writerId, ratchetId, seq + i, frame('one')));
+      assert.ok(other.hold(writerId, ratchetId, seq + 512 + i, frame('other')));
+    }
+  }
   using channels = new SqliteChannels(path);
-  const frame = new Uint8Array([...keyAt(1000), ...new Uint8Array(5000)]);
-  channels.hold(writerId, ratchetId, 0, { topic: 'plant', frame, heldAtMs: 0 });
-  const others = Array.from({ length: 20 }, (_, n) => ({ ...stateAt(500 + n), ratchetId: ratchetId.with(0, n + 3) }));
-  channels.put(others);
-  for (let n = 0; n < 200; n++) channels.put([stateAt(n)]);
-  for (const other of others) channels.drop(other.writerId, other.ratchetId);
-  channels.release(writerId, ratchetId);
-  const keys = [...Array.from({ length: 199 }, (_, n) => n), 500, 519, 1000].map(keyAt);
-  assert.ok(keys.some((key) => contentOf(directory).includes(key)));
-  context.mock.timers.tick(1000);
-  const content = contentOf(directory);
-  assert.ok(!keys.some((key) => content.includes(key)));
-  assert.ok(content.includes(keyAt(199)));
-  // The next change is folded in as well, and so is what happened last.
-  channels.put([stateAt(200)]);
-  context.mock.timers.tick(1000);
-  assert.ok(!contentOf(directory).includes(keyAt(199)));
-  channels.put([stateAt(201)]);
-  channels.close();
-  assert.deepEqual(readdirSync(directory), ['channels.db']);
-  assert.ok(!contentOf(directory).includes(keyAt(200)));
+  assert.equal(channels.hold(writerId, ratchetId, 2 ** 20, frame('too many')), false);
+  assert.equal(channels.release(writerId, ratchetId).length, writerFramesMax);
+  const file = new DatabaseSync(path);
+  assert.deepEqual({ ...file.prepare('SELECT frames, bytes FROM held_all').get() }, { frames: 0, bytes: 0 });
+  assert.equal(file.prepare('SELECT * FROM held_of').all().length, 0);
+  file.close();
 });
 
-test('a file of something else is refused and stays as it is', async (context) => {
-  const { path } = await fileIn(context);
-  const other = new DatabaseSync(path);
-  other.exec('CREATE TABLE theirs (a); PRAGMA user_version = 1');
+test('frames that are held for over a day are forgotten at the next opening; a clock may have been set back', async (context) => {
+  const path = join(await temporaryDirectory(context), 'channels.db');
+  const start = 1_782_864_000_000;
+  {
+    using channels = new SqliteChannels(path, at(start));
+    assert.ok(channels.hold(writerId, ratchetId, 0, frame('old')));
+  }
+  {
+    using channels = new SqliteChannels(path, at(start + DAY_MS));
+    assert.ok(channels.hold(writerId, ratchetId, 1, frame('new')));
+  }
+  {
+    using channels = new SqliteChannels(path, at(start + DAY_MS + 1));
+    const held = channels.release(writerId, ratchetId);
+    assert.deepEqual(
+      held.map((one) => Buffer.from(one.frame).toString()),
+      ['new'],
+    );
+    assert.ok(channels.hold(writerId, ratchetId, 2, frame('from the future')));
+  }
+  using channels = new SqliteChannels(path, at(0));
+  assert.deepEqual(channels.release(writerId, ratchetId), []);
+});
+
+test('keys that are replaced, dropped or forgotten are in no byte of the file any more', async (context) => {
+  const directory = await temporaryDirectory(context);
+  const path = join(directory, 'channels.db');
+  const secrets = ['first', 'second', 'third', 'fourth'].map((name) => Buffer.alloc(400, `the ${name} secret key `));
+  {
+    using channels = new SqliteChannels(path);
+    const put = (id: number, state = Buffer.alloc(0)): void =>
+      channels.put([{ writerId, ratchetId: new Uint8Array(16).fill(id), state }]);
+    put(1, secrets[0]);
+    put(2, secrets[1]);
+    put(3, secrets[2]);
+    channels.hold(writerId, ratchetId, 0, { topic: 't', frame: secrets[3] ?? Buffer.alloc(0) });
+    put(1, Buffer.from('short'));
+    channels.drop(writerId, new Uint8Array(16).fill(2));
+    channels.forget(writerId);
+  }
+  const files = readdirSync(directory).map((name) => readFileSync(join(directory, name)));
+  for (const secret of secrets) for (const file of files) assert.equal(file.includes(secret.subarray(0, 20)), false);
+});
+
+test('what is no file of channels, and one from the future, is refused and stays as it is', async (context) => {
+  const directory = await temporaryDirectory(context);
+  const receipts = join(directory, 'receipts.db');
+  new SqliteReceipts(receipts).close();
   assert.throws(
-    () => new SqliteChannels(path),
-    (error) =>
-      isSealwireError(error, 'file-unreadable') && error.hint !== undefined && /the channels/.test(error.message),
+    () => new SqliteChannels(receipts),
+    (error) => isSealwireError(error, 'file-unreadable') && error.hint !== undefined,
   );
-  assert.equal(other.prepare('PRAGMA journal_mode').get()?.['journal_mode'], 'delete');
-  other.exec('PRAGMA user_version = 99');
+  new SqliteReceipts(receipts).close();
+  const newer = join(directory, 'newer.db');
+  new SqliteChannels(newer).close();
+  const file = new DatabaseSync(newer);
+  file.exec('PRAGMA user_version = 2');
+  file.close();
   assert.throws(
-    () => new SqliteChannels(path),
+    () => new SqliteChannels(newer),
     (error) => isSealwireError(error, 'unsupported'),
   );
-  other.close();
 });
 
-test('of states that cannot all be kept none is', async (context) => {
-  const { path } = await fileIn(context);
+test('what cannot be written says so and changes nothing', async (context) => {
+  const path = join(await temporaryDirectory(context), 'channels.db');
   using channels = new SqliteChannels(path);
   const other = new DatabaseSync(path);
-  other.exec(`CREATE TRIGGER no_room BEFORE INSERT ON ratchet WHEN NEW.id = x'${'09'.repeat(16)}'
-    BEGIN SELECT RAISE(ABORT, 'no room'); END`);
+  other.exec('DROP TABLE ratchet');
   other.close();
-  const second = { ...stateAt(2), ratchetId: ratchetId.slice().fill(9) };
   assert.throws(
-    () => channels.put([stateAt(1), second]),
+    () => channels.put([{ writerId, ratchetId, state: Buffer.from('x') }]),
     (error) => isSealwireError(error, 'file-unwritable') && error.hint !== undefined,
-  );
-  assert.deepEqual(channels.ratchetsOf(writerId), []);
-  channels.put([stateAt(1)]);
-  assert.equal(channels.ratchetsOf(writerId).length, 1);
-});
-
-test('a store whose file is closed says that it keeps and reads nothing', async (context) => {
-  const { path } = await fileIn(context);
-  const channels = new SqliteChannels(path);
-  channels.close();
-  channels.close();
-  const isUnwritable = (error: unknown): boolean => isSealwireError(error, 'file-unwritable');
-  assert.throws(() => channels.put([stateAt(1)]), isUnwritable);
-  assert.throws(() => channels.release(writerId, ratchetId), isUnwritable);
-  assert.throws(
-    () => channels.ratchetsOf(writerId),
-    (error) => isSealwireError(error, 'file-unreadable'),
   );
 });

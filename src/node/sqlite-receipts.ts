@@ -1,12 +1,12 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { SealwireError } from '../core/errors.ts';
 import type { LoggedLabel, ReceiptStore } from '../core/ledger/submission.ts';
-import { type HomeSchema, inTransaction, openHomeDatabase } from './home-database.ts';
+import { type FilePlan, SqliteFile } from './sqlite-file.ts';
 
-const SCHEMA: HomeSchema = {
-  what: 'the receipts',
-  versions: ['CREATE TABLE receipt (label BLOB PRIMARY KEY, entry INTEGER NOT NULL, receipt BLOB NOT NULL) STRICT;'],
+const PLAN: FilePlan = {
+  what: 'the receipts of a home',
+  migrations: ['CREATE TABLE receipt (label BLOB PRIMARY KEY, entry INTEGER NOT NULL, receipt BLOB NOT NULL) STRICT;'],
   probe: 'SELECT label, entry, receipt FROM receipt LIMIT 1',
+  pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;',
 };
 
 interface Waiting {
@@ -17,14 +17,13 @@ interface Waiting {
 
 /** Receipts in a SQLite file. What arrives in one turn of the loop is made durable by one commit. */
 export class SqliteReceipts implements ReceiptStore, Disposable {
-  readonly #database: DatabaseSync;
-  readonly #path: string;
+  readonly #file: SqliteFile;
   #waiting: Waiting[] = [];
+  #closed = false;
 
   /** Opens or makes the file, which other processes may write as well; throws `file-unreadable` or `unsupported`. */
   constructor(path: string) {
-    this.#path = path;
-    this.#database = openHomeDatabase(path, SCHEMA);
+    this.#file = new SqliteFile(path, PLAN);
   }
 
   keep(label: Uint8Array, logged: LoggedLabel): Promise<void> {
@@ -36,23 +35,21 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
 
   /** The receipt kept for `label`, or undefined. */
   find(label: Uint8Array): LoggedLabel | undefined {
-    const row = this.#database.prepare('SELECT entry, receipt FROM receipt WHERE label = ?').get(label);
-    if (!row) return undefined;
-    const { entry, receipt } = row as { entry: number; receipt: Uint8Array };
-    return { index: entry, receipt };
+    const [row] = this.#file.all('SELECT entry, receipt FROM receipt WHERE label = ?', label);
+    return row && { index: Number(row[0]), receipt: row[1] as Uint8Array };
   }
 
   /** How many receipts are kept. */
   count(): number {
-    const row = this.#database.prepare('SELECT count(*) AS count FROM receipt').get();
-    return Number(row?.['count'] ?? 0);
+    return Number(this.#file.all('SELECT count(*) FROM receipt')[0]?.[0] ?? 0);
   }
 
   /** Makes what waits durable and closes the file. */
   close(): void {
-    if (!this.#database.isOpen) return;
+    if (this.#closed) return;
     this.#commit();
-    this.#database.close();
+    this.#closed = true;
+    this.#file[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
@@ -64,12 +61,13 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
     this.#waiting = [];
     if (waiting.length === 0) return;
     try {
-      const insert = this.#database.prepare('INSERT OR REPLACE INTO receipt VALUES (?, ?, ?)');
-      inTransaction(this.#database, () => {
-        for (const { label, logged } of waiting) insert.run(label, logged.index, logged.receipt);
+      this.#file.transaction(() => {
+        for (const { label, logged } of waiting) {
+          this.#file.run('INSERT OR REPLACE INTO receipt VALUES (?, ?, ?)', label, logged.index, logged.receipt);
+        }
       });
     } catch (cause) {
-      const error = new SealwireError('file-unreadable', `Receipts cannot be kept in ${this.#path}.`, {
+      const error = new SealwireError('file-unreadable', `Receipts cannot be kept in ${this.#file.path}.`, {
         hint: 'Check that the disk has room and that no other program holds the file.',
         cause,
       });

@@ -1,24 +1,26 @@
-import { bytesToHex } from '../core/bytes.ts';
+import { bytesToHex, equalBytes } from '../core/bytes.ts';
 import { type ChannelStore, HELD_BOUNDS, type HeldFrame, type StoredRatchet } from '../core/channel/store.ts';
+
+interface Held extends HeldFrame {
+  readonly seq: number;
+}
 
 interface Load {
   frames: number;
   bytes: number;
 }
 
-/** One ratchet's held frames by seq, and whose they are. */
-interface HeldFrames {
-  readonly writer: string;
-  readonly bySeq: Map<number, HeldFrame>;
+/** Frames of one writer, by ratchet and then by seq, and how much they are. */
+interface HeldOf extends Load {
+  readonly byRatchet: Map<string, Map<number, Held[]>>;
 }
 
 /** A {@link ChannelStore} that lives as long as the process. */
 export class MemoryChannels implements ChannelStore {
   /** By writer, then by ratchet. */
   readonly #ratchets = new Map<string, Map<string, StoredRatchet>>();
-  readonly #held = new Map<string, HeldFrames>();
-  /** Of the writers of whom something is held. */
-  readonly #loads = new Map<string, Load>();
+  /** By writer; none without frames. */
+  readonly #held = new Map<string, HeldOf>();
   readonly #all: Load = { frames: 0, bytes: 0 };
 
   ratchetsOf(writerId: Uint8Array): StoredRatchet[] {
@@ -40,49 +42,48 @@ export class MemoryChannels implements ChannelStore {
     if (own?.size === 0) this.#ratchets.delete(key);
   }
 
-  hold(writerId: Uint8Array, ratchetId: Uint8Array, seq: number, held: HeldFrame): boolean {
-    const writer = bytesToHex(writerId);
-    const key = writer + bytesToHex(ratchetId);
-    const frames = this.#held.get(key) ?? { writer, bySeq: new Map<number, HeldFrame>() };
-    if (frames.bySeq.has(seq)) return true;
-    const load = this.#loads.get(writer) ?? { frames: 0, bytes: 0 };
-    const { length } = held.frame;
-    if (this.#all.frames >= HELD_BOUNDS.framesMax || this.#all.bytes + length > HELD_BOUNDS.bytesMax) return false;
-    if (load.frames >= HELD_BOUNDS.writerFramesMax || load.bytes + length > HELD_BOUNDS.writerBytesMax) return false;
-    frames.bySeq.set(seq, { ...held, frame: held.frame.slice() });
-    this.#held.set(key, frames);
-    this.#loads.set(writer, load);
-    this.#count(load, 1, length);
+  forget(writerId: Uint8Array): void {
+    const key = bytesToHex(writerId);
+    this.#ratchets.delete(key);
+    const { frames, bytes } = this.#held.get(key) ?? { frames: 0, bytes: 0 };
+    this.#held.delete(key);
+    count(this.#all, -frames, -bytes);
+  }
+
+  hold(writerId: Uint8Array, ratchetId: Uint8Array, seq: number, { topic, frame }: HeldFrame): boolean {
+    const [writer, ratchet] = [bytesToHex(writerId), bytesToHex(ratchetId)];
+    const own = this.#held.get(writer) ?? { frames: 0, bytes: 0, byRatchet: new Map<string, Map<number, Held[]>>() };
+    const bySeq = own.byRatchet.get(ratchet) ?? new Map<number, Held[]>();
+    const same = bySeq.get(seq) ?? [];
+    if (same.some((held) => equalBytes(held.frame, frame))) return true;
+    if (!this.#hasRoom(own, frame.length)) return false;
+    this.#held.set(writer, own);
+    own.byRatchet.set(ratchet, bySeq);
+    bySeq.set(seq, same);
+    same.push({ seq, topic, frame: new Uint8Array(frame) });
+    for (const load of [own, this.#all]) count(load, 1, frame.length);
     return true;
   }
 
   release(writerId: Uint8Array, ratchetId: Uint8Array): HeldFrame[] {
-    const key = bytesToHex(writerId) + bytesToHex(ratchetId);
-    const frames = this.#held.get(key);
-    if (!frames) return [];
-    const inOrder = [...frames.bySeq].toSorted(([a], [b]) => a - b);
-    for (const [seq] of inOrder) this.#forget(key, frames, seq);
-    return inOrder.map(([, held]) => held);
+    const [writer, ratchet] = [bytesToHex(writerId), bytesToHex(ratchetId)];
+    const own = this.#held.get(writer);
+    const frames = [...(own?.byRatchet.get(ratchet)?.values() ?? [])].flat();
+    if (!own) return [];
+    own.byRatchet.delete(ratchet);
+    for (const { frame } of frames) for (const load of [own, this.#all]) count(load, -1, -frame.length);
+    if (own.frames === 0) this.#held.delete(writer);
+    return frames.toSorted((a, b) => a.seq - b.seq).map(({ topic, frame }) => ({ topic, frame }));
   }
 
-  forgetHeld(beforeMs: number): void {
-    for (const [key, frames] of this.#held) {
-      for (const [seq, { heldAtMs }] of frames.bySeq) if (heldAtMs < beforeMs) this.#forget(key, frames, seq);
-    }
+  #hasRoom(own: Load, length: number): boolean {
+    const { framesMax, bytesMax, writerFramesMax, writerBytesMax } = HELD_BOUNDS;
+    if (this.#all.frames >= framesMax || this.#all.bytes + length > bytesMax) return false;
+    return own.frames < writerFramesMax && own.bytes + length <= writerBytesMax;
   }
+}
 
-  #forget(key: string, { writer, bySeq }: HeldFrames, seq: number): void {
-    const load = this.#loads.get(writer);
-    if (load) this.#count(load, -1, -(bySeq.get(seq)?.frame.length ?? 0));
-    if (load?.frames === 0) this.#loads.delete(writer);
-    bySeq.delete(seq);
-    if (bySeq.size === 0) this.#held.delete(key);
-  }
-
-  #count(load: Load, frames: number, bytes: number): void {
-    for (const one of [load, this.#all]) {
-      one.frames += frames;
-      one.bytes += bytes;
-    }
-  }
+function count(load: Load, frames: number, bytes: number): void {
+  load.frames += frames;
+  load.bytes += bytes;
 }

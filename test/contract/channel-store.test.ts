@@ -5,13 +5,12 @@ import { SqliteChannels } from '../../src/node/sqlite-channels.ts';
 import { MemoryChannels } from '../../src/roles/memory-channels.ts';
 import { testChannelStore } from './channel-store.ts';
 
-testChannelStore('channels in memory', async () => {
-  const store = Object.assign(new MemoryChannels(), { [Symbol.dispose]: () => {} });
-  return { open: () => store, clear: async () => {} };
-});
+testChannelStore('channels in memory', async () => ({ open: () => new MemoryChannels(), clear: async () => {} }));
 
 testChannelStore('channels in SQLite', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'sealwire-channels-'));
-  const path = join(directory, 'channels.db');
-  return { open: () => new SqliteChannels(path), clear: () => rm(directory, { recursive: true }) };
+  return {
+    open: () => new SqliteChannels(join(directory, 'channels.db')),
+    clear: () => rm(directory, { recursive: true }),
+  };
 });

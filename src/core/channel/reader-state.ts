@@ -33,8 +33,8 @@ export function decodeReaderState(data: Uint8Array): ReaderState {
   const isOurs =
     version === VERSION &&
     typeof channel === 'string' &&
-    isBytes(stream, 8) &&
-    isCount(next) &&
+    stream instanceof Uint8Array &&
+    typeof next === 'number' &&
     Array.isArray(gaps) &&
     ratchet instanceof Uint8Array;
   if (!isOurs) throw malformed();
@@ -45,11 +45,11 @@ function readWriter(item: CborValue | undefined): ValidIdentity {
   if (!Array.isArray(item) || item.length !== 6) throw malformed();
   const [id, publicKey, name, isPinned, authority, certificates] = item as CborValue[];
   const isOurs =
-    isBytes(id, 32) &&
-    isBytes(publicKey, 65) &&
+    id instanceof Uint8Array &&
+    publicKey instanceof Uint8Array &&
     typeof name === 'string' &&
     typeof isPinned === 'boolean' &&
-    (authority === null || isBytes(authority, 65)) &&
+    (authority === null || authority instanceof Uint8Array) &&
     Array.isArray(certificates) &&
     certificates.every((der) => der instanceof Uint8Array);
   if (!isOurs) throw malformed();
@@ -59,16 +59,8 @@ function readWriter(item: CborValue | undefined): ValidIdentity {
 function readGap(item: CborValue): OrderPlace['gaps'][number] {
   if (!Array.isArray(item) || item.length !== 2) throw malformed();
   const [first, last] = item as CborValue[];
-  if (!isCount(first) || !isCount(last) || last < first) throw malformed();
+  if (typeof first !== 'number' || typeof last !== 'number') throw malformed();
   return { first, last };
-}
-
-function isBytes(value: CborValue | undefined, length: number): value is Uint8Array {
-  return value instanceof Uint8Array && value.length === length;
-}
-
-function isCount(value: CborValue | undefined): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function malformed(): SealwireError {

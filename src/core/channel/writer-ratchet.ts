@@ -17,21 +17,12 @@ export interface WriterRatchetStart {
   readonly history: boolean;
 }
 
-/** How often {@link WriterRatchet.expire} looks. */
-const EXPIRE_EVERY_MS = 60_000;
-
 /** A place in the ratchet from which somebody may read. */
 interface Place {
   readonly chainKey: Uint8Array;
   readonly n: number;
   /** Readers that do not hold the key of this place yet. */
   readonly owed: Set<string>;
-}
-
-/** From where a reader may read, and since when it is owed the key. */
-interface Entitlement {
-  readonly seq: number;
-  readonly sinceMs: number;
 }
 
 /**
@@ -44,11 +35,12 @@ export class WriterRatchet {
   /** Seals the next frame. */
   readonly sending: SendingRatchet;
   readonly #start: WriterRatchetStart;
-  /** Readers that may read, by id in hex. */
-  readonly #entitled = new Map<string, Entitlement>();
+  /** The first place of each reader that may read, by id in hex. */
+  readonly #entitled = new Map<string, number>();
+  /** With `history`, until it is given up: whoever comes may read from the first frame on. */
+  #keepsFirst: boolean;
   /** By seq. */
   readonly #places = new Map<number, Place>();
-  #expiredAtMs: number;
 
   /** Begins a ratchet at random. */
   static begin(crypto: Crypto, start: WriterRatchetStart): WriterRatchet {
@@ -62,13 +54,18 @@ export class WriterRatchet {
     this.ratchetId = ratchetId;
     this.sending = new SendingRatchet(crypto, { ratchetId, seq: 0, chainKey });
     this.#start = start;
-    this.#expiredAtMs = start.nowMs;
+    this.#keepsFirst = start.history;
     if (start.history) this.#placeAt(0, start.n);
   }
 
   /** True while somebody lacks the keys that it may have. */
   get owes(): boolean {
     return [...this.#places.values()].some(({ owed }) => owed.size > 0);
+  }
+
+  /** Ids of those who lack the keys that they may have, 32 bytes each. */
+  owedIds(): Uint8Array[] {
+    return [...this.#places.values()].flatMap(({ owed }) => [...owed].map(hexToBytes));
   }
 
   /** Ids of those who may read, 32 bytes each. */
@@ -85,17 +82,20 @@ export class WriterRatchet {
    * From the next frame on, whose first message will have the number `n`, that reader may read; with `history` from the
    * first frame on. Nothing changes for one that may read already.
    */
-  entitle(readerId: Uint8Array, n: number, nowMs: number): void {
+  entitle(readerId: Uint8Array, n: number): void {
     const reader = bytesToHex(readerId);
     if (this.#entitled.has(reader)) return;
-    const seq = this.#start.history ? 0 : this.sending.nextSeq;
-    this.#entitled.set(reader, { seq, sinceMs: nowMs });
+    const seq = this.#keepsFirst ? 0 : this.sending.nextSeq;
+    this.#entitled.set(reader, seq);
     this.#placeAt(seq, n).owed.add(reader);
   }
 
-  /** What that reader is to get; null where it may not read, and where the key is forgotten: it has it, or came too late. */
+  /**
+   * What that reader is to get; null where it may not read, or where the key of its place is kept no more, because all
+   * who were owed it have it or because it is too late.
+   */
   grantFor(readerId: Uint8Array): Grant | null {
-    const seq = this.#entitled.get(bytesToHex(readerId))?.seq;
+    const seq = this.#entitled.get(bytesToHex(readerId));
     const place = seq === undefined ? undefined : this.#places.get(seq);
     if (seq === undefined || !place) return null;
     const { channel, stream } = this.#start;
@@ -105,45 +105,40 @@ export class WriterRatchet {
   /** That reader holds the keys from `seq` on. */
   acknowledge(readerId: Uint8Array, seq: number): void {
     const reader = bytesToHex(readerId);
-    if (this.#entitled.get(reader)?.seq === seq) this.#settle(reader, seq);
+    if (this.#entitled.get(reader) === seq) this.#settle(reader, seq);
   }
 
   /** That reader may read no more; what it holds it keeps, so the ratchet is not to be used any further. */
   drop(readerId: Uint8Array): void {
     const reader = bytesToHex(readerId);
-    const entitlement = this.#entitled.get(reader);
-    if (!entitlement) return;
-    this.#settle(reader, entitlement.seq);
+    const seq = this.#entitled.get(reader);
+    if (seq === undefined) return;
+    this.#settle(reader, seq);
     this.#entitled.delete(reader);
   }
 
   /** That reader lost the keys that it had acknowledged, or they are not kept any more: it may read from here on. */
-  renew(readerId: Uint8Array, n: number, nowMs: number): void {
+  renew(readerId: Uint8Array, n: number): void {
     this.drop(readerId);
-    this.entitle(readerId, n, nowMs);
+    this.entitle(readerId, n);
   }
 
   /**
-   * Gives up what has been owed for a day, to the minute; those readers' grants begin later, if they come. It may be
-   * called before every frame.
+   * Gives up what is owed once the ratchet is a day old; whoever comes for it later may read from then on. Nothing that
+   * lies behind can be given any more, with `history` neither.
    */
   expire(nowMs: number): void {
-    // To look through a thousand readers may cost more than the frame.
-    if (ageMs(this.#expiredAtMs, nowMs) < EXPIRE_EVERY_MS) return;
-    this.#expiredAtMs = nowMs;
-    for (const { owed } of [...this.#places.values()]) {
-      for (const reader of owed) {
-        const entitlement = this.#entitled.get(reader);
-        if (!entitlement || ageMs(entitlement.sinceMs, nowMs) < GRANT_OWED_MAX_MS) continue;
-        this.#settle(reader, entitlement.seq);
-        this.#entitled.delete(reader);
-      }
+    if (this.#ageMs(nowMs) < GRANT_OWED_MAX_MS) return;
+    this.#keepsFirst = false;
+    for (const [seq, place] of this.#places) {
+      for (const reader of place.owed) this.#entitled.delete(reader);
+      this.#forget(seq, place);
     }
   }
 
   /** True where the channel's rules ask for a new one before the next frame. */
   mustRotate(nowMs: number, { rotateAfterMs, rotateAfterFrames }: Channel): boolean {
-    return ageMs(this.#start.nowMs, nowMs) >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
+    return this.#ageMs(nowMs) >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
   }
 
   /** Forgets every key. */
@@ -151,6 +146,11 @@ export class WriterRatchet {
     this.sending.erase();
     for (const [seq, place] of this.#places) this.#forget(seq, place);
     this.#entitled.clear();
+  }
+
+  /** A clock that was set back would otherwise put everything off for as long. */
+  #ageMs(nowMs: number): number {
+    return Math.abs(nowMs - this.#start.nowMs);
   }
 
   #placeAt(seq: number, n: number): Place {
@@ -164,7 +164,7 @@ export class WriterRatchet {
   #settle(reader: string, seq: number): void {
     const place = this.#places.get(seq);
     place?.owed.delete(reader);
-    const isForLater = this.#start.history && seq === 0;
+    const isForLater = this.#keepsFirst && seq === 0;
     if (place?.owed.size === 0 && !isForLater) this.#forget(seq, place);
   }
 
@@ -172,9 +172,4 @@ export class WriterRatchet {
     chainKey.fill(0);
     this.#places.delete(seq);
   }
-}
-
-/** A clock that was set back would otherwise put everything off for as long. */
-function ageMs(sinceMs: number, nowMs: number): number {
-  return Math.abs(nowMs - sinceMs);
 }

@@ -53,7 +53,7 @@ export class ReceivingRatchet {
    * {@link SKIP_MAX} steps.
    */
   lookUp(seq: number): KeyCandidate {
-    if (this.#erased) throw new SealwireError('session-closed', 'The keys of this ratchet are gone.');
+    if (this.#erased) throw erased();
     if (seq < this.#seq) return this.#lookUpSkipped(seq);
     if (seq - this.#seq > SKIP_MAX) {
       throw new SealwireError('skipped-too-far', `A frame jumps from seq ${this.#seq} to ${seq}, over ${SKIP_MAX}.`);
@@ -77,18 +77,19 @@ export class ReceivingRatchet {
 
   /**
    * Goes on from a later place, whose key somebody gave; whatever lies between can be opened no more. False where this
-   * ratchet is past it already.
+   * ratchet is past it already, or gets there by itself: frames that are under way meanwhile are not to be lost.
    */
   moveTo({ seq, chainKey }: RatchetPosition): boolean {
-    if (this.#erased || seq < this.#seq) return false;
+    if (this.#erased || seq - this.#seq <= SKIP_MAX) return false;
     this.#chainKey.fill(0);
     this.#chainKey = chainKey.slice();
     this.#seq = seq;
     return true;
   }
 
-  /** Everything that {@link ReceivingRatchet.restore} takes; it holds keys. */
+  /** Everything that {@link ReceivingRatchet.restore} takes; it holds keys. Throws `session-closed` after {@link erase}. */
   save(): Uint8Array {
+    if (this.#erased) throw erased();
     const skipped = this.#skipped.of(this).map(([seq, key]): CborValue => [seq, key]);
     return encodeCbor([this.ratchetId, this.#seq, this.#chainKey, skipped]);
   }
@@ -99,10 +100,13 @@ export class ReceivingRatchet {
     if (!Array.isArray(fields) || fields.length !== 4) throw notSaved();
     const [ratchetId, seq, chainKey, keys] = fields as CborValue[];
     if (!isBytes(ratchetId, 16) || !isSeq(seq) || !isBytes(chainKey, 32) || !Array.isArray(keys)) throw notSaved();
-    const passedOver = (keys as CborValue[]).map(readSkipped);
-    if (passedOver.some(([at]) => at >= seq)) throw notSaved();
-    const ratchet = new ReceivingRatchet(crypto, { ratchetId, seq, chainKey }, skipped);
-    for (const [at, key] of passedOver) ratchet.#skipped.keep(ratchet, at, key);
+    const ratchet = new ReceivingRatchet(crypto, { ratchetId: ratchetId.slice(), seq, chainKey }, skipped);
+    for (const pair of keys as CborValue[]) {
+      if (!Array.isArray(pair) || pair.length !== 2) throw notSaved();
+      const [at, key] = pair as CborValue[];
+      if (!isSeq(at) || at >= seq || !isBytes(key, 32)) throw notSaved();
+      ratchet.#skipped.keep(ratchet, at, key.slice());
+    }
     return ratchet;
   }
 
@@ -138,11 +142,8 @@ function isSeq(value: CborValue | undefined): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-function readSkipped(pair: CborValue): [seq: number, key: Uint8Array] {
-  if (!Array.isArray(pair) || pair.length !== 2) throw notSaved();
-  const [seq, key] = pair as CborValue[];
-  if (!isSeq(seq) || !isBytes(key, 32)) throw notSaved();
-  return [seq, key];
+function erased(): SealwireError {
+  return new SealwireError('session-closed', 'The keys of this ratchet are gone.');
 }
 
 function notSaved(): SealwireError {

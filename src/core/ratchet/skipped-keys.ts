@@ -1,24 +1,25 @@
 /** Whatever keeps keys in {@link SkippedKeys}: told apart by being another object. */
 type Owner = object;
 
+/** By seq, longest kept first. */
+type Kept = Map<number, Uint8Array>;
+
 /**
  * Message keys for frames that were passed over, of one ratchet or of many that share the bound. Where there are too
- * many, whoever keeps most loses its oldest, so that one sender cannot make away with the others' keys.
+ * many, whoever has the most loses its oldest: so nobody who has no more than an equal share of the room loses any,
+ * whatever the others do.
  */
 export class SkippedKeys {
   readonly #max: number;
-  readonly #ownerMax: number;
-  #size = 0;
-  /** By seq, longest kept first. */
-  readonly #byOwner = new Map<Owner, Map<number, Uint8Array>>();
-  /** Owners by how many keys they keep, so that the largest is found at once however many there are. */
+  readonly #byOwner = new Map<Owner, Kept>();
+  /** Owners by how many keys they have, so that nobody has to look for the one with the most. */
   readonly #byCount = new Map<number, Set<Owner>>();
-  #highestCount = 0;
+  #most = 0;
+  #size = 0;
 
-  /** Keeps `max` keys at most, and of one owner `ownerMax`. */
-  constructor(max: number, ownerMax: number = max) {
+  /** Keeps `max` keys at most. */
+  constructor(max: number) {
     this.#max = max;
-    this.#ownerMax = ownerMax;
   }
 
   /** Keys kept for all together. */
@@ -43,50 +44,47 @@ export class SkippedKeys {
   keep(owner: Owner, seq: number, key: Uint8Array): void {
     this.use(owner, seq);
     const own = this.#byOwner.get(owner) ?? new Map<number, Uint8Array>();
-    this.#byOwner.set(owner, own.set(seq, key));
+    this.#byOwner.set(owner, own);
+    own.set(seq, key);
     this.#counted(owner, own.size - 1, own.size);
-    if (own.size > this.#ownerMax) this.#dropOldest(owner);
-    while (this.#size > this.#max) this.#dropOldest(this.#largest());
+    if (this.#size > this.#max) this.#dropOne(owner);
   }
 
   /** Takes a key out; false where there is none. It is the caller's to forget. */
   use(owner: Owner, seq: number): boolean {
     const own = this.#byOwner.get(owner);
     if (!own?.delete(seq)) return false;
-    if (own.size === 0) this.#byOwner.delete(owner);
     this.#counted(owner, own.size + 1, own.size);
     return true;
   }
 
   /** Forgets every key of `owner`. */
   forget(owner: Owner): void {
-    for (const [seq, key] of this.of(owner)) {
-      key.fill(0);
-      this.use(owner, seq);
-    }
+    const own = this.#byOwner.get(owner);
+    if (!own) return;
+    for (const key of own.values()) key.fill(0);
+    this.#counted(owner, own.size, 0);
   }
 
-  #dropOldest(owner: Owner): void {
-    const [oldest] = this.#byOwner.get(owner) ?? [];
-    if (!oldest) return;
+  #dropOne(keeper: Owner): void {
+    const [most] = this.#byCount.get(this.#most) ?? [];
+    // Of several that have as many, the one that wants more.
+    const loser = this.count(keeper) === this.#most ? keeper : most;
+    const [oldest] = (loser && this.#byOwner.get(loser)) ?? [];
+    if (!loser || !oldest) return;
     const [seq, key] = oldest;
     key.fill(0);
-    this.use(owner, seq);
+    this.use(loser, seq);
   }
 
-  #largest(): Owner {
-    const [owner] = this.#byCount.get(this.#highestCount) ?? [];
-    if (!owner) throw new Error('keys are counted for an owner that has none');
-    return owner;
-  }
-
-  /** Counts change by one at a time, so the highest one never has to be looked for. */
-  #counted(owner: Owner, before: number, after: number): void {
-    this.#size += after - before;
-    const same = this.#byCount.get(before);
-    same?.delete(owner);
-    if (same?.size === 0) this.#byCount.delete(before);
-    if (after > 0) this.#byCount.set(after, (this.#byCount.get(after) ?? new Set<Owner>()).add(owner));
-    if (after > this.#highestCount || !this.#byCount.has(this.#highestCount)) this.#highestCount = after;
+  #counted(owner: Owner, before: number, now: number): void {
+    this.#size += now - before;
+    const former = this.#byCount.get(before);
+    former?.delete(owner);
+    if (former?.size === 0) this.#byCount.delete(before);
+    if (now === 0) this.#byOwner.delete(owner);
+    else this.#byCount.set(now, (this.#byCount.get(now) ?? new Set()).add(owner));
+    this.#most = Math.max(this.#most, now);
+    while (this.#most > 0 && !this.#byCount.has(this.#most)) this.#most -= 1;
   }
 }

@@ -8,7 +8,6 @@ import type { Label } from '../../core/frame/label.ts';
 import { type OpenedFrame, receiveFrame, type SignedFrame } from '../../core/frame/open.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import { KIND, kindName } from '../../core/kinds.ts';
-import { GRANT_OWED_MAX_MS } from '../../core/limits.ts';
 import type { Publication } from '../../core/ports.ts';
 import { isRevoked } from '../../core/roster/rights.ts';
 import type { SignedRoster } from '../../core/roster/roster.ts';
@@ -215,12 +214,8 @@ export class ChannelReader {
   #hold(label: Label, { topic, payload }: Publication): void {
     const { senderId, ratchetId, seq, channel } = label;
     if (channel === null) return;
-    const heldAtMs = this.#context.clock.now();
-    const held = { topic, frame: payload, heldAtMs };
-    if (!this.#store.hold(senderId, ratchetId, seq, held)) {
+    if (!this.#store.hold(senderId, ratchetId, seq, { topic, frame: payload })) {
       this.#context.onEvent({ type: 'held-full', writerId: senderId, channel });
-      // A writer owes nobody a grant for longer: what came before then is opened no more.
-      this.#store.forgetHeld(heldAtMs - GRANT_OWED_MAX_MS);
     }
     this.#pulling.ask(senderId, { channel, ratchetId, seq });
   }

@@ -27,6 +27,8 @@ export class Granting {
   readonly #nextN: () => number;
   #current: WriterRatchet | undefined;
   readonly #former: WriterRatchet[] = [];
+  #beganAtMs = 0;
+  #allFetched: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Readers that the roster does not name by key and that were granted something, by id in hex. */
   readonly #issued = new Map<string, ValidIdentity>();
   /** Of all ratchets that were used lately, in hex. */
@@ -44,7 +46,6 @@ export class Granting {
   ratchetFor(rights: Rights): { readonly ratchet: WriterRatchet; readonly isNew: boolean } {
     const now = this.#context.clock.now();
     const current = this.#current;
-    current?.expire(now);
     if (current && !current.mustRotate(now, rights.channel)) return { ratchet: current, isNew: false };
     return { ratchet: this.#begin(rights), isNew: true };
   }
@@ -76,7 +77,7 @@ export class Granting {
     if (!ratchet) return false;
     const isFirst = !ratchet.isEntitled(id);
     if (isFirst) {
-      if (ratchet === this.#current) ratchet.entitle(id, this.#nextN(), this.#context.clock.now());
+      if (ratchet === this.#current) ratchet.entitle(id, this.#nextN());
       if (!pinnedReaders(rights, this.#context.ownId).some((pinned) => equalBytes(pinned, id))) {
         this.#issued.set(bytesToHex(id), session.peer);
       }
@@ -98,7 +99,7 @@ export class Granting {
     if (!channel || !current) return false;
     const added = pinnedReaders({ roster: now, channel }, this.#context.ownId).filter((id) => !current.isEntitled(id));
     for (const id of added) {
-      current.entitle(id, this.#nextN(), this.#context.clock.now());
+      current.entitle(id, this.#nextN());
       const session = this.#context.sessions.current(id);
       if (session) this.#give(session, current);
     }
@@ -116,8 +117,26 @@ export class Granting {
     return gone;
   }
 
-  /** Forgets every key. */
-  stop(): void {
+  /** Waits, as long as readers that are there take, for those who have not fetched the keys yet; then forgets them all. */
+  async finish(): Promise<void> {
+    const { clock, tuning, onEvent } = this.#context;
+    const leftMs = this.#beganAtMs + tuning.closeTimeoutMs - clock.elapsed();
+    if (this.#owes && leftMs > 0) {
+      const late = Promise.withResolvers<void>();
+      const cancel = clock.after(leftMs, () => late.resolve());
+      await Promise.race([this.#allFetched.promise, late.promise]);
+      cancel();
+    }
+    const readers = this.#all().flatMap((ratchet) => ratchet.owedIds());
+    if (readers.length > 0) onEvent({ type: 'unfetched', channel: this.#channel, readers });
+    this.#stop();
+  }
+
+  get #owes(): boolean {
+    return this.#all().some((ratchet) => ratchet.owes);
+  }
+
+  #stop(): void {
     for (const ratchet of this.#all()) ratchet.erase();
     this.#current = undefined;
     this.#former.length = 0;
@@ -134,9 +153,11 @@ export class Granting {
       history: rights.channel.history,
     });
     this.#current = ratchet;
+    this.#beganAtMs = clock.elapsed();
+    this.#allFetched = Promise.withResolvers();
     this.#remember(ratchet);
     const entitled = [...pinnedReaders(rights, ownId), ...[...this.#issued.values()].map(({ id }) => id)];
-    for (const id of entitled) ratchet.entitle(id, this.#nextN(), this.#context.clock.now());
+    for (const id of entitled) ratchet.entitle(id, this.#nextN());
     onEvent({ type: 'rotated', channel: this.#channel });
     for (const id of entitled) {
       const session = sessions.current(id);
@@ -156,6 +177,7 @@ export class Granting {
   }
 
   #dropSettled(): void {
+    if (!this.#owes) this.#allFetched.resolve();
     const settled = this.#former.filter((ratchet) => !ratchet.owes);
     for (const ratchet of settled) {
       ratchet.erase();
@@ -172,7 +194,7 @@ export class Granting {
   #give(session: Session, ratchet: WriterRatchet): void {
     const { id } = session.peer;
     // Whoever had the keys and asks again has lost them: it goes on from here.
-    if (ratchet === this.#current && !ratchet.grantFor(id)) ratchet.renew(id, this.#nextN(), this.#context.clock.now());
+    if (ratchet === this.#current && !ratchet.grantFor(id)) ratchet.renew(id, this.#nextN());
     const grant = ratchet.grantFor(id);
     if (!grant) return;
     // A session that ends meanwhile takes nothing: the reader asks in its next one.
