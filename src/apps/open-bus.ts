@@ -1,12 +1,13 @@
 import { join } from 'node:path';
+import type { ChannelStore } from '../core/channel/store.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { Qos } from '../core/ports.ts';
 import type { Home, LoadedIdentity } from '../node/home.ts';
+import { SqliteChannels } from '../node/sqlite-channels.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
 import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
 import type { Addressee, BusLogging } from '../roles/bus/bus-sessions.ts';
 import { followRoster } from '../roles/bus/roster-feed.ts';
-import { MemoryChannels } from '../roles/memory-channels.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import type { RosterKeeper } from '../roles/roster-keeper.ts';
 import type { Sent } from '../roles/send-queue.ts';
@@ -60,6 +61,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     ...access,
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
+  const store = roster && new SqliteChannels(join(own.home.directory, 'channels.db'));
   const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
   const bus: Bus = await Bus.open({
     peer: new Peer({
@@ -70,12 +72,12 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     broker,
     qos,
     ...(logging ? { logging, sink: logging.submitting } : {}),
-    ...(roster ? { channels: channelsOf(own, roster) } : {}),
+    ...(roster && store ? { channels: channelsOf(own, roster, store) } : {}),
     onRefused: (error, topic) =>
       onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
     onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
   });
-  const joined = new SealwireBus(addressees, bus, logging);
+  const joined = new SealwireBus(addressees, bus, logging, store);
   try {
     if (roster) {
       await followRoster(broker, roster, (error, topic) =>
@@ -92,10 +94,15 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
   return joined;
 }
 
-function channelsOf({ identity, shared, onEvent }: BusIdentity, roster: RosterKeeper): BusChannels {
+function channelsOf(
+  { identity, shared, onEvent }: BusIdentity,
+  roster: RosterKeeper,
+  store: ChannelStore,
+): BusChannels {
   return {
     roster,
-    store: new MemoryChannels(),
+    rosters: roster,
+    store,
     own: asMember(identity, roster.current, shared.clock.now()),
     onEvent: (event) => onEvent({ type: 'channel', event }),
   };
@@ -143,9 +150,11 @@ export class SealwireBus implements AsyncDisposable {
   readonly #addressees: Addressees;
   readonly #bus: Bus;
   readonly #logging: BusLog | undefined;
+  readonly #store: SqliteChannels | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined) {
+  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined, store: SqliteChannels | undefined) {
+    this.#store = store;
     this.#addressees = addressees;
     this.#bus = bus;
     this.#logging = logging;
@@ -203,5 +212,6 @@ export class SealwireBus implements AsyncDisposable {
     await this.#bus.leave();
     await this.#logging?.close();
     await this.#bus.close();
+    this.#store?.close();
   }
 }
