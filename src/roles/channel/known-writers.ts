@@ -5,7 +5,7 @@ import type { ChannelStore, StoredRatchet } from '../../core/channel/store.ts';
 import { isSealwireError } from '../../core/errors.ts';
 import type { OrderPlace } from '../../core/frame/order.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
-import { SKIPPED_KEYS_MAX } from '../../core/limits.ts';
+import { SKIP_MAX, SKIPPED_KEYS_MAX } from '../../core/limits.ts';
 import { ReceivingRatchet } from '../../core/ratchet/receiving.ts';
 import { SkippedKeys } from '../../core/ratchet/skipped-keys.ts';
 import type { Turns } from '../turns.ts';
@@ -38,7 +38,7 @@ export class KnownWriters {
   readonly #store: ChannelStore;
   readonly #deliver: Deliver;
   readonly #turns: Turns;
-  readonly #skipped = new SkippedKeys(SKIPPED_KEYS_MAX);
+  readonly #skipped = new SkippedKeys(SKIPPED_KEYS_MAX, SKIP_MAX);
   readonly #writers = new Map<string, KnownWriter>();
   /** What moved since it was stored last. */
   readonly #touched = new Set<KnownRatchet>();
