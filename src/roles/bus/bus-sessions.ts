@@ -12,7 +12,7 @@ import type { SessionTuning } from '../session-context.ts';
 import { InboxConnection } from './inbox-connection.ts';
 import { Router, type TakeChannelFrame } from './router.ts';
 import { type SessionFacts, SessionTable } from './session-table.ts';
-import { SilenceWatch } from './silence-watch.ts';
+import { SILENCE_MS, SilenceWatch } from './silence-watch.ts';
 
 /** Whom a session is with. */
 export interface Addressee {
@@ -176,13 +176,14 @@ export class BusSessions implements AsyncDisposable {
   /**
    * A peer that confirms nothing may have lost the session, by a restart or because it was the first to give it up. If
    * it answers a handshake, it gets another one; if it does not, waiting goes on. One that is no longer the current one
-   * is no exception: whoever wants to send waits for it, and the peer may never have come to have it.
+   * is no exception: whoever wants to send waits for it, and the peer may never have come to have it. A peer that only
+   * hung for a while confirms again by the time it has answered: its session goes on.
    */
   async #replace(session: Session): Promise<void> {
     const { id } = session.peer;
     const before = this.#table.current(id);
     await this.#open({ id, name: null }).catch(() => {});
-    if (this.#table.current(id) !== before) session.close().catch(() => {});
+    if (this.#table.current(id) !== before && session.silentMs >= SILENCE_MS) session.close().catch(() => {});
   }
 
   #isNotary(peerId: Uint8Array): boolean {
