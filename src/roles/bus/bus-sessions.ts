@@ -53,6 +53,9 @@ export interface BusSessionsOptions {
   readonly onRefused?: (error: SealwireError, where: string) => void;
 }
 
+/** A peer that is back confirms what had come for it within so long. */
+const REVIVAL_MS = 1_000;
+
 /** One peer's sessions through one broker: handshakes over inboxes, and every frame to its session. */
 export class BusSessions implements AsyncDisposable {
   readonly #options: BusSessionsOptions;
@@ -177,13 +180,16 @@ export class BusSessions implements AsyncDisposable {
    * A peer that confirms nothing may have lost the session, by a restart or because it was the first to give it up. If
    * it answers a handshake, it gets another one; if it does not, waiting goes on. One that is no longer the current one
    * is no exception: whoever wants to send waits for it, and the peer may never have come to have it. A peer that only
-   * hung for a while confirms again by the time it has answered: its session goes on.
+   * hung for a while confirms again soon after it has answered: its session goes on.
    */
   async #replace(session: Session): Promise<void> {
     const { id } = session.peer;
     const before = this.#table.current(id);
     await this.#open({ id, name: null }).catch(() => {});
-    if (this.#table.current(id) !== before && session.silentMs >= SILENCE_MS) session.close().catch(() => {});
+    if (this.#table.current(id) === before) return;
+    const { clock } = this.#options.peer.party;
+    await new Promise<void>((resolve) => void clock.after(REVIVAL_MS, resolve));
+    if (session.silentMs >= SILENCE_MS) session.close().catch(() => {});
   }
 
   #isNotary(peerId: Uint8Array): boolean {
