@@ -3,20 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { idToTopic } from '../src/core/identity/id.ts';
 import type { ValidIdentity } from '../src/core/identity/path.ts';
+import { KIND } from '../src/core/kinds.ts';
 import { TreeHasher } from '../src/core/ledger/merkle.ts';
 import { type RatchetPosition, SendingRatchet } from '../src/core/ratchet/sending.ts';
 import { systemClock } from '../src/node/clock.ts';
 import { nodeCrypto } from '../src/node/crypto.ts';
 import { SqliteChannels } from '../src/node/sqlite-channels.ts';
 import type { ChannelReader } from '../src/roles/channel/channel-reader.ts';
+import { ChannelWriter } from '../src/roles/channel/channel-writer.ts';
 import { Incoming, type ReceivedMessage } from '../src/roles/incoming.ts';
 import { memoryPair } from '../src/roles/memory.ts';
 import { MemoryChannels } from '../src/roles/memory-channels.ts';
 import { AsyncQueue } from '../src/roles/queue.ts';
 import type { Session } from '../src/roles/session.ts';
 import { SESSION_TUNING } from '../src/roles/session-context.ts';
+import { grantCpuMs } from './channels/granting.ts';
 import { CHANNEL, contextOf, identityOf, readerOf, rosterOf } from './channels/reader.ts';
-import { type Keys, makeKeys, plaintextOf, planFor, START, seal, TOPIC } from './frame-parts.ts';
+import { type Keys, makeKeys, PAYLOAD_BYTES, plaintextOf, planFor, START, seal, TOPIC } from './frame-parts.ts';
 import { type Comparison, compareRates } from './measure.ts';
 import type { Bench, Row } from './row.ts';
 
@@ -206,4 +209,47 @@ export const channelIdleBench: Bench = {
   nodeFlags: ['--expose-gc', '--single-threaded-gc'],
   names: ['ratchet-memory-bytes', 'ratchet-disk-bytes'],
   run: idleRows,
+};
+
+async function grantRows(): Promise<Row[]> {
+  return [
+    {
+      ...{ name: 'grant-cpu-ms', value: await grantCpuMs(), unit: 'ms a new reader', ratio: null },
+      against: 'processor time of the writer’s thread, its handshake included',
+    },
+  ];
+}
+
+/** What a new reader costs a writer: its side of the handshake, the request, the grant, the receipts. */
+export const grantBench: Bench = { nodeFlags: ['--single-threaded-gc'], names: ['grant-cpu-ms'], run: grantRows };
+
+/** Microseconds of one message, published until it has left, where the channel has so many readers. */
+function publisher(readers: number): () => Promise<unknown> {
+  const keys = makeKeys();
+  const own = identityOf('writer', keys.signer);
+  const others = Array.from({ length: readers }, (_, i) => ({ id: nodeCrypto.random(32), name: `reader-${i}` }));
+  const rights = { writers: [own.name], readers: others.map(({ name }) => name) };
+  const writer = new ChannelWriter(contextOf(own, keys.signer, rosterOf([...others, own], rights)), CHANNEL, own);
+  const payload = new Uint8Array(PAYLOAD_BYTES);
+  const about = { kind: KIND.message, topic: TOPIC, contentType: 42, expiresAtMs: null, retain: false } as const;
+  return () => writer.send({ ...about, payload, until: 'sent' });
+}
+
+async function publishRows(): Promise<Row[]> {
+  const [many, one] = [publisher(1000), publisher(1)];
+  await compareRates(many, one, WARM_UP);
+  const { oursPerSecond, ratio } = await compareRates(many, one, ROUNDS);
+  return [
+    {
+      ...{ name: 'channel-publish-1000', value: oursPerSecond, unit: 'messages/s', ratio },
+      against: 'the same with one reader instead of 1,000',
+    },
+  ];
+}
+
+/** Publishing costs a writer the same however many read it. */
+export const publishBench: Bench = {
+  nodeFlags: ['--single-threaded-gc'],
+  names: ['channel-publish-1000'],
+  run: publishRows,
 };
