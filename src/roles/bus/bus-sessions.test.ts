@@ -205,7 +205,9 @@ test('what was sent in a session that only this side has holds nothing up for lo
   assert.deepEqual([await lost, high.heard], ['timeout', ['heard']]);
 });
 
-test('a peer that hung for a while goes on in its session, though another one was opened meanwhile', { timeout }, async () => {
+test('a peer that hung for a while goes on in its session, though another one was opened meanwhile', {
+  timeout,
+}, async () => {
   await using place = new Place();
   const [alice, bob] = [await place.enter('alice'), await place.enter('bob')];
   const session = await place.elapse(alice.sessions.with(bob.address));
