@@ -14,6 +14,7 @@ import {
   trustRemove,
 } from './identity.ts';
 import { notEmpty, wholeNumber } from './program.ts';
+import { trustVerify } from './trust-verify.ts';
 
 /** `init`, `id` and `trust`. */
 export function registerIdentity(program: Command, context: Context): void {
@@ -25,10 +26,16 @@ export function registerIdentity(program: Command, context: Context): void {
       const view = await showIdentity(await openHome(context.home), Date.now());
       await (context.json ? context.console.json(view) : printIdentity(view, context));
     });
-  registerTrust(
-    program.command('trust').description('whom this home trusts: pinned identities and authorities'),
-    context,
-  );
+  const trust = program
+    .command('trust')
+    .description('whom this home trusts: pinned identities and authorities')
+    .option('--verify <name>', 'show the safety number with an identity, and note that it was compared', notEmpty)
+    .option('--yes', 'with --verify: it was compared, ask nothing')
+    .action(async (flags: { verify?: string; yes?: boolean }) => {
+      if (flags.verify === undefined) trust.help({ error: true });
+      else await trustVerify(context, flags.verify, flags.yes === true);
+    });
+  registerTrust(trust, context);
 }
 
 type InitFlags = Omit<InitOptions, 'directory' | 'name' | 'nowMs' | 'validDays'> & { readonly days?: number };
@@ -112,7 +119,11 @@ async function printTrust(views: readonly TrustView[], { console, json }: Contex
   const width = Math.max(0, ...views.map(({ name }) => name.length));
   for (const view of views) {
     if (json) await console.json(view);
-    else await console.line(`${console.paint('name', view.name.padEnd(width))}  ${view.id}  ${view.kind}`);
+    else {
+      const verified =
+        view.verifiedAt === null ? '' : `, ${console.paint('good', 'verified')} ${view.verifiedAt.slice(0, 10)}`;
+      await console.line(`${console.paint('name', view.name.padEnd(width))}  ${view.id}  ${view.kind}${verified}`);
+    }
   }
 }
 

@@ -31,7 +31,7 @@ export function registerSub(program: Command, context: Context): void {
 
 async function subscribe(context: Context, filters: readonly string[], flags: SubscribeFlags): Promise<void> {
   for (const filter of filters) checkFilter(filter);
-  await using peer = await context.interruptible(openAsCommand(context, flags));
+  await using peer = await context.interruptible(openAsCommand(context, flags, 'reader'));
   await using bus = await context.interruptible(joinAsCommand(peer, flags));
   for (const filter of filters) await context.interruptible(bus.subscribe(filter));
   if (context.json) await context.console.json({ event: 'subscribed', broker: bus.remote, filters });

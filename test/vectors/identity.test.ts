@@ -15,6 +15,7 @@ import {
   subjectPublicKeyInfo,
 } from '../../src/core/identity/id.ts';
 import type { Anchor } from '../../src/core/identity/path.ts';
+import { safetyNumber } from '../../src/core/identity/safety-number.ts';
 import type { VerifierFactory } from '../../src/core/ports.ts';
 import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
 import {
@@ -45,6 +46,14 @@ for (const [implementation, crypto, makeVerifier] of implementations) {
       const id = identityId(crypto, publicKey);
       assert.deepEqual([bytesToHex(id), formatId(id), idToTopic(id)], [vector.id, vector.shown, vector.topic]);
       assert.deepEqual(parseId(vector.shown), id);
+    }
+  });
+
+  test(`safety numbers with ${implementation}`, () => {
+    for (const { ids, number } of vectors.safetyNumbers) {
+      const [one, other] = ids.map(hexToBytes);
+      assert.ok(one && other);
+      assert.deepEqual([safetyNumber(crypto, one, other), safetyNumber(crypto, other, one)], [number, number]);
     }
   });
 

@@ -5,6 +5,7 @@ import { type Certificate, parseCertificate } from '../../src/core/identity/cert
 import { draftCertificate } from '../../src/core/identity/certificate-draft.ts';
 import { formatId, identityId, idToTopic, nameProblem, subjectPublicKeyInfo } from '../../src/core/identity/id.ts';
 import { type Anchor, checkPath, DATE_TOLERANCE_MS } from '../../src/core/identity/path.ts';
+import { safetyNumber } from '../../src/core/identity/safety-number.ts';
 import {
   DAY_MS,
   finishPath,
@@ -23,6 +24,12 @@ export interface IdVector {
   readonly id: string;
   readonly shown: string;
   readonly topic: string;
+}
+
+/** Two ids, in hex, and their safety number. */
+export interface SafetyNumberVector {
+  readonly ids: readonly [string, string];
+  readonly number: string;
 }
 
 /** A name and whether it can name an identity. */
@@ -84,6 +91,7 @@ export interface IdentityVectors {
   readonly about: string;
   readonly toleranceMs: number;
   readonly ids: readonly IdVector[];
+  readonly safetyNumbers: readonly SafetyNumberVector[];
   readonly names: readonly NameVector[];
   readonly drafts: readonly DraftVector[];
   readonly certificates: readonly CertificateVector[];
@@ -97,6 +105,7 @@ export async function generate(): Promise<IdentityVectors> {
     about: 'Vectors of spec/1-identity.md. Byte strings are hex, times are milliseconds since 1970-01-01 UTC.',
     toleranceMs: DATE_TOLERANCE_MS,
     ids: [1, 2, 3].map(idVector),
+    safetyNumbers: [safetyNumberVector(1, 2), safetyNumberVector(3, 1)],
     names: nameVectors(),
     drafts: [await draftVector(), await draftVector(cast.root.certificate)],
     certificates: certificateVectors(cast),
@@ -119,6 +128,12 @@ async function makeCast(): Promise<Cast> {
   const alone = await fixedHolder('alone', 4);
   const tight = await fixedHolder('tight root', 6, { ca: true, pathLength: 0 });
   return { root, middle, leaf, alone, tight };
+}
+
+function safetyNumberVector(one: number, other: number): SafetyNumberVector {
+  const [a, b] = [one, other].map((number) => identityId(nobleCrypto, fixedSigner(number).publicKey));
+  if (!a || !b) throw new Error('two ids have a safety number');
+  return { ids: [bytesToHex(a), bytesToHex(b)], number: safetyNumber(nobleCrypto, a, b) };
 }
 
 function idVector(number: number): IdVector {
