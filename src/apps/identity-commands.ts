@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { shellWord } from '../core/identity/id.ts';
 import { openHome } from '../node/home.ts';
-import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import {
   type IdentityView,
@@ -13,19 +12,22 @@ import {
   trustList,
   trustRemove,
 } from './identity.ts';
+import { registerKeeping } from './identity-keeping-commands.ts';
+import { printIdentity } from './identity-view.ts';
 import { notEmpty, wholeNumber } from './program.ts';
 import { trustVerify } from './trust-verify.ts';
 
 /** `init`, `id` and `trust`. */
 export function registerIdentity(program: Command, context: Context): void {
   registerInit(program, context);
-  program
+  const id = program
     .command('id')
-    .description("show this home's identity: name, id, certificate")
+    .description("show this home's identity: name, id, certificate; or keep, restore and replace it")
     .action(async () => {
       const view = await showIdentity(await openHome(context.home), Date.now());
       await (context.json ? context.console.json(view) : printIdentity(view, context));
     });
+  registerKeeping(id, context);
   const trust = program
     .command('trust')
     .description('whom this home trusts: pinned identities and authorities')
@@ -100,19 +102,6 @@ function registerTrust(trust: Command, context: Context): void {
         ? context.console.json({ removed: name })
         : context.console.line(`${name} is trusted no longer.`));
     });
-}
-
-async function printIdentity(view: IdentityView, { console }: Context): Promise<void> {
-  const { certificate } = view;
-  const by = certificate.selfSigned ? 'self-signed' : `issued by ${printable(certificate.issuer ?? 'an authority')}`;
-  const status =
-    certificate.status === 'valid' ? '' : `, ${console.paint('bad', certificate.status.replaceAll('-', ' '))}`;
-  const dates = `${certificate.notBefore.slice(0, 10)} to ${certificate.notAfter.slice(0, 10)}`;
-  await console.line(`name         ${console.paint('name', view.name)}${certificate.ca ? ', an authority' : ''}`);
-  await console.line(`id           ${console.paint('strong', view.id)}`);
-  await console.line(`certificate  ${by}, valid ${dates}${status}`);
-  await console.line(`file         ${printable(view.certificateFile)}`);
-  await console.line(`key          ${view.passphrase ? 'protected by a passphrase' : 'not protected by a passphrase'}`);
 }
 
 async function printTrust(views: readonly TrustView[], { console, json }: Context): Promise<void> {
