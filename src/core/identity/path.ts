@@ -106,7 +106,8 @@ function pinnedPath(leaf: Certificate, id: Uint8Array, name: string): PathCheck 
   };
 }
 
-function checkClock(nowMs: number): void {
+/** Throws `clock-unset` for a time (milliseconds since 1970) that no clock shows which was ever set. */
+export function checkClock(nowMs: number): void {
   if (nowMs >= CLOCK_EARLIEST_MS) return;
   throw new SealwireError('clock-unset', `This machine's clock is not set: it says ${date(nowMs)}.`, {
     hint: 'Set the clock, for example with NTP; certificates cannot be judged without the time.',
