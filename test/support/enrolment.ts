@@ -82,9 +82,9 @@ export class ListingAuthority implements EnrolmentAuthority {
     return this.roster();
   }
 
-  rosterOf({ name, id }: Device): Uint8Array | null {
+  isMember({ name, id }: Device): boolean {
     const known = this.members.get(name);
-    return known && equalBytes(known, id) ? this.roster() : null;
+    return known !== undefined && equalBytes(known, id);
   }
 
   roster(): Uint8Array {

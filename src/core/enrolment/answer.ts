@@ -11,8 +11,8 @@ export interface Enrolled {
   readonly chain: readonly Uint8Array[];
   /** The authority's own certificate, DER. */
   readonly authority: Uint8Array;
-  /** The roster as its authority signed it. */
-  readonly roster: Uint8Array;
+  /** The roster as its authority signed it; null where it keeps none. */
+  readonly roster: Uint8Array | null;
 }
 
 /** Why a device gets nothing; no finer than the device can use. */
@@ -85,7 +85,7 @@ function toEnrolled([chain, authority, roster]: readonly CborValue[]): Enrolment
   if (!Array.isArray(chain) || chain.length === 0 || chain.length > CHAIN_CERTIFICATES_MAX) throw malformed();
   const certificates = chain.filter((der) => der instanceof Uint8Array);
   if (certificates.length < chain.length) throw malformed();
-  if (!(authority instanceof Uint8Array) || !(roster instanceof Uint8Array)) throw malformed();
+  if (!(authority instanceof Uint8Array) || !(roster === null || roster instanceof Uint8Array)) throw malformed();
   return { type: 'enrolled', chain: certificates, authority, roster };
 }
 

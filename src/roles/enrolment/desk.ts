@@ -36,12 +36,14 @@ export interface EnrolmentAuthority {
   /** A certificate chain for a device, leaf first. */
   issue(device: Device): Promise<readonly Uint8Array[]>;
   /**
-   * Puts a device into the roster and publishes that, unless it stands there; gives the newest roster. Rejects with
-   * `enrolment-refused` where the name is another key's, or the key was revoked.
+   * Puts a device into the roster and publishes that, unless it stands there; gives the newest roster, null where none
+   * is kept. Rejects with `enrolment-refused` where the name is another key's, or the key was revoked.
    */
-  admit(device: Device, channels: readonly string[]): Promise<Uint8Array>;
-  /** The newest roster where it names this device; null where it does not, or the key was revoked. */
-  rosterOf(device: Device): Eventually<Uint8Array | null>;
+  admit(device: Device, channels: readonly string[]): Promise<Uint8Array | null>;
+  /** True where the device was admitted and is not revoked. */
+  isMember(device: Device): Eventually<boolean>;
+  /** The newest roster; null where none is kept. */
+  roster(): Eventually<Uint8Array | null>;
 }
 
 /** What a desk is made of. */
@@ -165,9 +167,8 @@ export class EnrolmentDesk implements AsyncDisposable {
     if (!equalBytes(identityId(crypto, publicKey), asker.deviceId)) return;
     if (!this.#isTimely(signingRequest) || !this.#renewals.take()) return;
     const device = await this.#deviceOf(signingRequest);
-    const roster = await authority.rosterOf(device);
-    if (roster === null) return;
-    const chain = await this.#renew(device);
+    if (!(await authority.isMember(device))) return;
+    const [chain, roster] = [await this.#renew(device), await authority.roster()];
     const enrolled = { type: 'enrolled', chain, authority: authority.certificate, roster } as const;
     await this.#answer(asker, encodeAnswer(crypto, null, signingRequest, enrolled));
   }

@@ -24,7 +24,8 @@ export interface Membership {
   /** The leaf first. */
   readonly chain: readonly Certificate[];
   readonly authority: Certificate;
-  readonly roster: Uint8Array;
+  /** Null where the authority keeps none. */
+  readonly roster: Uint8Array | null;
 }
 
 /**
@@ -48,7 +49,7 @@ export async function checkEnrolled(
   const identity = path.finish(await Promise.all(verdicts));
   if (!equalBytes(identity.publicKey, signer.publicKey)) throw mismatch('the certificate is for another key');
   if (identity.name !== name) throw mismatch(`the certificate is for ${identity.name}`);
-  await checkRoster(enrolled.roster, authorityId);
+  if (enrolled.roster) await checkRoster(enrolled.roster, authorityId);
   return { chain, authority, roster: enrolled.roster };
 }
 
