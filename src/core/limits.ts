@@ -10,14 +10,27 @@ export const PROTOCOL_VERSION = 1;
 export const FRAME_BYTES_MAX: number = 128 * 1024;
 /** Room that a frame's label and framing may take from {@link FRAME_BYTES_MAX}. */
 export const LABEL_BYTES_MAX = 2048;
-/** An entry of a ledger: a statement with a chain of certificates is the largest. */
-export const ENTRY_BYTES_MAX: number = 20 * 1024;
+/** What a frame's body may take: the rest is the label's and the framing's. */
+export const BODY_BYTES_MAX: number = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
+/** A roster, which has to fit one publication. */
+export const ROSTER_BYTES_MAX: number = 120 * 1024;
+/** An entry of a ledger: a roster is the largest. */
+export const ENTRY_BYTES_MAX: number = ROSTER_BYTES_MAX;
 /** A handshake message; a chain of a few certificates fits. */
 export const HANDSHAKE_BYTES_MAX: number = 16 * 1024;
 /** Messages in one frame. */
 export const BATCH_MAX = 1024;
 /** How far one verified frame may jump ahead of its ratchet. */
 export const SKIP_MAX = 2000;
+/** A name of a channel, in UTF-8. */
+export const CHANNEL_NAME_BYTES_MAX = 64;
+/** For so long a writer keeps the keys for a reader that does not come for them. */
+export const GRANT_OWED_MAX_MS: number = 24 * 60 * 60 * 1000;
+/** Keys that a reader keeps for frames that were passed over in channels, of all writers together. */
+export const SKIPPED_KEYS_MAX = 16_384;
+/** A ratchet of a channel is followed by a new one after a day or so many frames, or sooner. */
+export const ROTATE_AFTER_MS_MAX: number = 24 * 60 * 60 * 1000;
+export const ROTATE_AFTER_FRAMES_MAX: number = 2 ** 20;
 /** Nesting of any CBOR item we accept. */
 export const CBOR_DEPTH_MAX = 16;
 

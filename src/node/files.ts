@@ -89,8 +89,8 @@ async function readBounded(file: FileHandle, path: string, bytesMax = SMALL_FILE
 }
 
 /** Writes a file that only its owner may read, whole or not at all, in place of what may stand there. */
-export async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = await writeTemporary(path, text);
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = await writeTemporary(path, content);
   try {
     await rename(temporary, path);
   } catch (cause) {
@@ -112,11 +112,11 @@ export async function createFile(path: string, text: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-async function writeTemporary(path: string, text: string): Promise<string> {
+async function writeTemporary(path: string, content: string | Uint8Array): Promise<string> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   const file = await open(temporary, 'wx', 0o600);
   try {
-    await file.writeFile(text);
+    await file.writeFile(content);
     await file.sync();
   } catch (cause) {
     await rm(temporary, { force: true });

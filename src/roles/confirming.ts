@@ -1,4 +1,5 @@
 import { equalBytes } from '../core/bytes.ts';
+import type { Crypto } from '../core/crypto/port.ts';
 import {
   encodeDeliveryReceipt,
   hashLabels,
@@ -7,10 +8,19 @@ import {
   seqsOf,
   toRanges,
 } from '../core/frame/receipt.ts';
-import type { SessionContext } from './session-context.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** Confirmed frames that are remembered, so that a receipt that got lost can be given again. */
 const CONFIRMED_MAX = 1024;
+
+/** What confirming takes of a session, or of a channel. */
+export interface ConfirmingContext {
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  /** Whose frames are confirmed, 32 bytes. */
+  readonly peerId: Uint8Array;
+  readonly tuning: { readonly receiptDelayMs: number; readonly receiptFrames: number };
+}
 
 /** Sends a delivery receipt's content to the peer. */
 export type SendReceipt = (content: Uint8Array) => Promise<void>;
@@ -20,7 +30,7 @@ export type SendReceipt = (content: Uint8Array) => Promise<void>;
  * frames, so that confirming costs a small part of one signature a frame.
  */
 export class Confirming {
-  readonly #context: SessionContext;
+  readonly #context: ConfirmingContext;
   readonly #ratchetId: Uint8Array;
   readonly #send: SendReceipt;
   readonly #taken = new Map<number, Uint8Array>();
@@ -29,7 +39,7 @@ export class Confirming {
   #sending: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(context: SessionContext, ratchetId: Uint8Array, send: SendReceipt) {
+  constructor(context: ConfirmingContext, ratchetId: Uint8Array, send: SendReceipt) {
     this.#context = context;
     this.#ratchetId = ratchetId;
     this.#send = send;

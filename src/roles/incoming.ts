@@ -12,6 +12,7 @@ import { KIND, type Kind, kindName } from '../core/kinds.ts';
 import { ReceivingRatchet } from '../core/ratchet/receiving.ts';
 import type { RatchetPosition } from '../core/ratchet/sending.ts';
 import { isTopic } from '../core/topic.ts';
+import { type ControlKind, isControlKind } from './control.ts';
 import type { AsyncQueue } from './queue.ts';
 import type { SessionContext } from './session-context.ts';
 import { Turns } from './turns.ts';
@@ -35,6 +36,8 @@ export interface ReceivedMessage {
 /** What the session does with frames that are not messages. */
 export interface IncomingHandlers {
   onDeliveryReceipt(receipt: DeliveryReceipt): void;
+  /** Something that is not for the application, in its turn. */
+  onControl(kind: ControlKind, payload: Uint8Array): void;
   /** A frame was taken in and may be confirmed. */
   onTaken(seq: number, leafHash: Uint8Array): void;
   /** A frame came whose seq was used before. */
@@ -150,13 +153,17 @@ export class Incoming {
 
   async #apply(opened: OpenedFrame): Promise<void> {
     const { label } = opened;
-    if (MESSAGE_KINDS.has(label.kind)) await this.#applyMessages(opened);
+    if (this.#isDelivered(label.kind)) await this.#applyMessages(opened);
     else if (label.kind === KIND.deliveryReceipt) this.#applyReceipt(opened);
     else if (label.kind === KIND.end) this.#applyEnd(opened);
     else throw new SealwireError('unsupported', `A frame of kind ${kindName(label.kind)} has no place in a session.`);
     const end = this.#end;
     if (end && this.#hasAll(end)) await this.#complete(end);
     this.#watchGap();
+  }
+
+  #isDelivered(kind: Kind): boolean {
+    return MESSAGE_KINDS.has(kind) || (this.#context.control !== null && isControlKind(kind));
   }
 
   async #applyMessages({ label, content, commit }: OpenedFrame): Promise<void> {
@@ -219,6 +226,7 @@ export class Incoming {
     for (const next of ready) {
       if (next.type === 'gap') this.#context.onEvent(next);
       else if (next.item.expired) this.#context.onEvent({ type: 'expired', n: next.n });
+      else if (isControlKind(next.item.kind)) this.#handlers.onControl(next.item.kind, next.item.message.payload);
       else await this.#queue.push(this.#toReceived(next));
     }
   }

@@ -7,31 +7,14 @@ import { draftFrame, type SealedFrame } from '../core/frame/seal.ts';
 import { idToTopic } from '../core/identity/id.ts';
 import { KIND, type Kind } from '../core/kinds.ts';
 
-import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
+import { BODY_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
-import { checkTopic } from '../core/topic.ts';
 import { InFlight, type InFlightFrame } from './in-flight.ts';
+import { checkMessage, type OutgoingMessage, tooLargeMessage } from './outgoing-message.ts';
 import { Repairing } from './repairing.ts';
-import { type PendingMessage, SendQueue, type SendUntil, type Sent } from './send-queue.ts';
+import { type PendingMessage, SendQueue, type Sent } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
 import { Turns } from './turns.ts';
-
-/** What a frame's body may take: the rest is the label's and the framing's. */
-const BODY_BYTES_MAX = FRAME_BYTES_MAX - LABEL_BYTES_MAX;
-
-const UNTIL: ReadonlySet<SendUntil> = new Set<SendUntil>(['sent', 'delivered', 'logged']);
-
-/** What a caller says of one message. */
-export interface OutgoingMessage {
-  readonly kind: Kind;
-  /** The application topic it is about; null for the reader as such. */
-  readonly topic: string | null;
-  readonly contentType: number | string;
-  readonly payload: Uint8Array;
-  /** Milliseconds since 1970 after which it must not be delivered; rounded up to a second. */
-  readonly expiresAtMs: number | null;
-  readonly until: SendUntil;
-}
 
 /** What a label is made of beside what the session knows. */
 type LabelPart = Pick<PendingMessage, 'kind' | 'topic' | 'expiresAtS'>;
@@ -98,9 +81,7 @@ export class Outgoing {
   async send(message: OutgoingMessage): Promise<Sent> {
     if (this.#ending) throw sessionClosed();
     this.#assertOpen();
-    checkMessage(message);
-    // Found out later it would look like a failure, and whoever tries again would send twice.
-    if (message.until === 'logged' && !this.#context.sink) throw noNotary();
+    checkMessage(message, this.#context.sink !== null);
     const pending = await this.#enter(message);
     return pending.done.promise;
   }
@@ -113,13 +94,18 @@ export class Outgoing {
     });
   }
 
+  /** True for a receipt that is about frames of this session. */
+  isAbout({ ratchetId }: DeliveryReceipt): boolean {
+    return equalBytes(ratchetId, this.#ratchet.ratchetId);
+  }
+
   /**
    * Takes the peer's receipt: releases what it covers and sends again what it shows to be lost. Throws `malformed` or
    * `wrong-session`. It never waits for the carrier: two peers that both wait for room would otherwise stop reading
    * each other.
    */
   confirm(receipt: DeliveryReceipt): void {
-    if (!equalBytes(receipt.ratchetId, this.#ratchet.ratchetId)) {
+    if (!this.isAbout(receipt)) {
       throw new SealwireError('wrong-session', 'A delivery receipt is about another ratchet.');
     }
     const confirmed = this.#inFlight.confirm(this.#context.crypto, receipt);
@@ -194,7 +180,7 @@ export class Outgoing {
       payload,
     });
     // An n that was given away and never sent would hold up all that follow.
-    if (encoded.length > BODY_BYTES_MAX) throw tooLarge(encoded.length);
+    if (encoded.length > BODY_BYTES_MAX) throw tooLargeMessage(encoded.length);
     this.#n += 1;
     const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
     const pending = { kind, topic, n, expiresAtS, encoded, until, done: Promise.withResolvers<Sent>() };
@@ -303,38 +289,6 @@ export class Outgoing {
       },
     );
   }
-}
-
-/** What the far end would refuse is refused here, before it takes a place in the stream. */
-function checkMessage({ until, topic, contentType, payload, expiresAtMs }: OutgoingMessage): void {
-  if (topic !== null) checkTopic(topic);
-  if (!(payload instanceof Uint8Array)) {
-    throw new SealwireError('usage', 'A payload is a Uint8Array.', { hint: 'Encode text with a TextEncoder.' });
-  }
-  if (!UNTIL.has(until)) {
-    throw new SealwireError('usage', `A message cannot wait until ${JSON.stringify(until)}.`, {
-      hint: 'Say sent, delivered or logged.',
-    });
-  }
-  if (payload.length > BODY_BYTES_MAX) throw tooLarge(payload.length);
-  if (typeof contentType === 'number' && !(Number.isSafeInteger(contentType) && contentType >= 0)) {
-    throw new SealwireError('usage', `A content type is a whole number or a media type, not ${contentType}.`);
-  }
-  if (expiresAtMs !== null && !(expiresAtMs >= 0 && Number.isSafeInteger(Math.ceil(expiresAtMs)))) {
-    throw new SealwireError('usage', `An expiry is in milliseconds since 1970, not ${expiresAtMs}.`);
-  }
-}
-
-function tooLarge(bytes: number): SealwireError {
-  return new SealwireError('too-large', `A message of ${bytes} bytes does not fit a frame of ${FRAME_BYTES_MAX}.`, {
-    hint: 'Split it into smaller messages.',
-  });
-}
-
-function noNotary(): SealwireError {
-  return new SealwireError('not-logged', 'There is no notary to log this message with; it was not sent.', {
-    hint: 'Open the peer with a notary, or wait for `delivered` only.',
-  });
 }
 
 function sessionClosed(): SealwireError {

@@ -4,6 +4,7 @@ import { TreeHasher } from '../core/ledger/merkle.ts';
 import { TUNING } from '../core/limits.ts';
 import type { Clock, Connection, Eventually, VerifierFactory } from '../core/ports.ts';
 import { Authenticating, type Expected } from './authenticating.ts';
+import type { ControlHandler } from './control.ts';
 import type { HandshakeParty, OwnIdentity } from './handshake-steps.ts';
 import { initiate, respond } from './handshaking.ts';
 import type { LabelSink } from './label-sink.ts';
@@ -25,6 +26,14 @@ export interface PeerOptions {
   readonly handshakeTimeoutMs?: number;
   /** Told what happens beside messages, with the session it happens in. */
   readonly onEvent?: (event: SessionEvent, session: { readonly peerName: string; readonly peerId: Uint8Array }) => void;
+}
+
+/** What a session goes by beside what its peer asks for. */
+export interface BeginOptions {
+  /** What its carrier asks for. */
+  readonly tuning?: Partial<SessionTuning>;
+  /** Takes what is not for the application; where there is none, it is refused. */
+  readonly control?: ControlHandler | null;
 }
 
 /** One identity that opens sessions with others. A door: the work is done behind it. */
@@ -58,12 +67,12 @@ export class Peer {
     return this.begin(connection, units, await respond(this.party, connection, units));
   }
 
-  /** Begins the session that a handshake gave, over what carries it; `tuning` is what that carrier asks for. */
+  /** Begins the session that a handshake gave, over what carries it. */
   begin(
     connection: Connection,
     units: AsyncIterableIterator<Uint8Array>,
     start: SessionStart,
-    tuning: Partial<SessionTuning> = {},
+    { tuning = {}, control = null }: BeginOptions = {},
   ): Session {
     const { crypto, clock, identity, verifierOf, sink = null, onEvent } = this.#options;
     const about = { peerName: start.peer.name, peerId: start.peer.id };
@@ -80,6 +89,7 @@ export class Peer {
         verifier: verifierOf(start.peer.publicKey),
         sink,
         tuning: { ...SESSION_TUNING, ...tuning, ...this.#options.tuning },
+        control,
         onEvent: (event) => onEvent?.(event, about),
       },
       start,

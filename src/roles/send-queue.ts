@@ -24,6 +24,8 @@ export interface PendingMessage {
   /** Encoded as it will lie in the body. */
   readonly encoded: Uint8Array;
   readonly until: SendUntil;
+  /** The broker keeps it, and only the last one: it has a frame of its own. */
+  readonly retain?: boolean;
   readonly done: PromiseWithResolvers<Sent>;
 }
 
@@ -97,5 +99,6 @@ export class SendQueue {
 }
 
 function shareLabel(a: PendingMessage, b: PendingMessage): boolean {
+  if (a.retain || b.retain) return false;
   return a.kind === b.kind && a.topic === b.topic && a.expiresAtS === b.expiresAtS;
 }

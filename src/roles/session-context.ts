@@ -2,6 +2,7 @@ import type { Crypto } from '../core/crypto/port.ts';
 import type { TreeHasher } from '../core/ledger/merkle.ts';
 import { TUNING } from '../core/limits.ts';
 import type { Clock, Connection, Signer, Verifier } from '../core/ports.ts';
+import type { ControlHandler } from './control.ts';
 import type { LabelSink } from './label-sink.ts';
 import type { SessionEventListener } from './session-events.ts';
 
@@ -45,6 +46,8 @@ export interface SessionContext {
   /** Where own labels are logged; null for none. */
   readonly sink: LabelSink | null;
   readonly tuning: SessionTuning;
+  /** Takes what is not for the application; where there is none, it is refused. */
+  readonly control: ControlHandler | null;
   readonly onEvent: SessionEventListener;
 }
 

@@ -1,8 +1,10 @@
 import { isSealwireError, SealwireError } from '../core/errors.ts';
+import type { DeliveryReceipt } from '../core/frame/receipt.ts';
 import type { ValidIdentity } from '../core/identity/path.ts';
 import { KIND, type Kind } from '../core/kinds.ts';
 import type { RatchetPosition } from '../core/ratchet/sending.ts';
 import { Confirming } from './confirming.ts';
+import type { ControlKind } from './control.ts';
 import { Incoming, type ReceivedMessage } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
 import { AsyncQueue } from './queue.ts';
@@ -10,7 +12,7 @@ import type { SendUntil, Sent } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
 
 /** CoAP Content-Format of plain bytes (RFC 7252, section 12.3), for messages that name none. */
-const OCTET_STREAM = 42;
+export const OCTET_STREAM = 42;
 
 /** How one message is sent. */
 export interface SendOptions {
@@ -65,7 +67,8 @@ export class Session implements AsyncDisposable {
       this.#outgoing.sendOpen(KIND.deliveryReceipt, content),
     );
     this.#incoming = new Incoming(context, start.receiving, this.#messages, {
-      onDeliveryReceipt: (receipt) => this.#outgoing.confirm(receipt),
+      onDeliveryReceipt: (receipt) => this.#onReceipt(receipt),
+      onControl: (kind, payload) => context.control?.onControl(this, kind, payload),
       onTaken: (seq, leafHash) => this.#confirming.add(seq, leafHash),
       onReplayed: (seq, leafHash) => this.#confirming.again(seq, leafHash),
       onEnd: () => this.#onPeerEnd(),
@@ -114,6 +117,16 @@ export class Session implements AsyncDisposable {
   /** As {@link send}, for what a notary answers: a frame of kind ledger-receipt. */
   sendLedgerReceipt(payload: Uint8Array, contentType: string): Promise<Sent> {
     return this.#send(KIND.ledgerReceipt, payload, { contentType });
+  }
+
+  /** As {@link send}, for what peers tell each other about channels and rosters. Resolves once it is confirmed. */
+  sendControl(kind: ControlKind, payload: Uint8Array): Promise<Sent> {
+    return this.#send(kind, payload, { until: 'delivered' });
+  }
+
+  /** Confirms frames that came on a channel; `content` is an encoded delivery receipt. Lost ones are not sent again. */
+  sendReceipt(content: Uint8Array): Promise<void> {
+    return this.#outgoing.sendOpen(KIND.deliveryReceipt, content);
   }
 
   #send(kind: Kind, payload: Uint8Array, options: SendOptions): Promise<Sent> {
@@ -173,6 +186,12 @@ export class Session implements AsyncDisposable {
     await this.#outgoing.finish();
     await this.#peerEnd.promise;
     await this.#confirming.drained();
+  }
+
+  #onReceipt(receipt: DeliveryReceipt): void {
+    const { control } = this.#context;
+    if (control && !this.#outgoing.isAbout(receipt)) control.onReceipt(this, receipt);
+    else this.#outgoing.confirm(receipt);
   }
 
   #onPeerEnd(): void {

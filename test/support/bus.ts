@@ -3,7 +3,7 @@ import type { Label } from '../../src/core/frame/label.ts';
 import { receiveFrame } from '../../src/core/frame/open.ts';
 import { type InboxLane, parseInboxTopic } from '../../src/core/inbox.ts';
 import type { Qos } from '../../src/core/ports.ts';
-import { Bus, type BusMessage, type BusPublishOptions } from '../../src/roles/bus/bus.ts';
+import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../../src/roles/bus/bus.ts';
 import type { BusLogging } from '../../src/roles/bus/bus-sessions.ts';
 import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
 import type { Published } from '../../src/roles/memory-broker.ts';
@@ -19,6 +19,7 @@ export interface VisitorOptions extends PeerMore {
   /** 1 unless told. */
   readonly qos?: Qos;
   readonly logging?: BusLogging;
+  readonly channels?: BusChannels;
 }
 
 /** Something that was refused, and where it came from. */
@@ -53,7 +54,11 @@ export class Square implements AsyncDisposable {
   readonly #buses: Bus[] = [];
 
   /** Somebody joins: `alice`, `bob`, `carol` or `notary`; `client` tells lines apart in what the broker sees. */
-  async enter(name: string, { qos = 1, logging, ...more }: VisitorOptions = {}, client = name): Promise<Visitor> {
+  async enter(
+    name: string,
+    { qos = 1, logging, channels, ...more }: VisitorOptions = {},
+    client = name,
+  ): Promise<Visitor> {
     const [events, refused, lost]: [SessionEvent[], Refused[], Lost[]] = [[], [], []];
     const onEvent = (event: SessionEvent): void => void events.push(event);
     const peer = await peerOf(name, this.clock, { ...more, options: { onEvent, ...more.options } });
@@ -63,6 +68,7 @@ export class Square implements AsyncDisposable {
       broker,
       qos,
       ...(logging ? { logging } : {}),
+      ...(channels ? { channels } : {}),
       onRefused: ({ code }, where) => void refused.push({ code, where }),
       onLost: ({ code }, session) => void lost.push({ code, peer: session.peer.name, atMs: this.nowMs }),
     });

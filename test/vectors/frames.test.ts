@@ -52,9 +52,16 @@ function recipient({ crypto, verifier }: Implementation): {
     verifier: verifier(hexToBytes(vectors.sender.publicKey)),
     sink: null,
     tuning: SESSION_TUNING,
+    control: null,
     onEvent: (event: SessionEvent) => void events.push(event),
   };
-  const handlers = { onDeliveryReceipt: () => {}, onTaken: () => {}, onReplayed: () => {}, onEnd: () => {} };
+  const handlers = {
+    onDeliveryReceipt: () => {},
+    onControl: () => {},
+    onTaken: () => {},
+    onReplayed: () => {},
+    onEnd: () => {},
+  };
   return { incoming: new Incoming(context, start, queue, handlers), events, queue };
 }
 

@@ -14,6 +14,14 @@ export type Ordered<T> =
     }
   | { readonly type: 'gap'; readonly gap: Gap };
 
+/** Where an order stands. */
+export interface OrderPlace {
+  /** The n that is to come next. */
+  readonly next: number;
+  /** What was reported missing and may still come, oldest first. */
+  readonly gaps: readonly Gap[];
+}
+
 /** How many reported gaps are remembered, so that a latecomer is told from a message that was there before. */
 const GAPS_MAX = 1024;
 
@@ -35,6 +43,17 @@ export class StreamOrder<T> {
     this.#heldMax = heldMax;
     this.#weightMax = weightMax;
     this.#weigh = weigh;
+  }
+
+  /** Where it stands, for {@link resume}; what it holds is not part of it. */
+  get place(): OrderPlace {
+    return { next: this.#next, gaps: [...this.#gaps] };
+  }
+
+  /** Goes on from a place; what comes of its gaps all the same is late. Call it before anything is accepted. */
+  resume({ next, gaps }: OrderPlace): void {
+    this.#next = next;
+    this.#gaps.splice(0, this.#gaps.length, ...gaps);
   }
 
   /** True while messages wait for one before them. */

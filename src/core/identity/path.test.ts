@@ -45,6 +45,7 @@ test('a leaf below an intermediate authority is valid under the root', async () 
     publicKey: leaf.signer.publicKey,
     name: 'plant-sensor-7',
     trust: 'authority',
+    authority: root.signer.publicKey,
     certificates: [leaf, middle].map(({ certificate }) => certificate.der),
   };
   assert.deepEqual(await validate([leaf, middle], [alone.certificate, root.certificate]), expected);
@@ -67,6 +68,7 @@ test('a pinned identity needs no authority and goes by the name of its pin', asy
     publicKey: alone.signer.publicKey,
     name: 'boiler',
     trust: 'pin',
+    authority: null,
     certificates: [alone.certificate.der],
   });
   assert.equal((await validate([alone], [idOf(alone)])).name, 'alone');

@@ -51,6 +51,8 @@ export interface ValidIdentity {
   readonly name: string;
   /** What vouches for the name: a pinned id, or an authority's signature. */
   readonly trust: 'pin' | 'authority';
+  /** The key of the authority that vouches for it, uncompressed point, 65 bytes; null for a pinned id. */
+  readonly authority: Uint8Array | null;
   /** DER, leaf first, without certificates that the path did not need. */
   readonly certificates: readonly Uint8Array[];
 }
@@ -90,7 +92,7 @@ export function checkPath(crypto: Crypto, input: PathInput): PathCheck {
     finish: (valid) => {
       checkVerdicts(valid, path);
       checkNotPinnedElsewhere(input.anchors, name, id);
-      return { id, publicKey: leaf.publicKey, name, trust: 'authority', certificates };
+      return { id, publicKey: leaf.publicKey, name, trust: 'authority', authority: authority.publicKey, certificates };
     },
   };
 }
@@ -101,7 +103,7 @@ function pinnedPath(leaf: Certificate, id: Uint8Array, name: string): PathCheck 
     signatures,
     finish: (valid) => {
       checkVerdicts(valid, signatures.length === 0 ? [] : [leaf]);
-      return { id, publicKey: leaf.publicKey, name, trust: 'pin', certificates: [leaf.der] };
+      return { id, publicKey: leaf.publicKey, name, trust: 'pin', authority: null, certificates: [leaf.der] };
     },
   };
 }

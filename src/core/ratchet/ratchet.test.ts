@@ -9,6 +9,7 @@ import { SKIP_MAX } from '../limits.ts';
 import { encryptionKeyOf, macKeyOf, messageKeyOf, nextChainKey } from './keys.ts';
 import { ReceivingRatchet } from './receiving.ts';
 import { type RatchetPosition, SendingRatchet } from './sending.ts';
+import { SkippedKeys } from './skipped-keys.ts';
 
 const seed = 20260701;
 const start: RatchetPosition = {
@@ -175,7 +176,7 @@ test('receiving: a jump of SKIP_MAX is taken, one more is refused without any wo
 
 test('receiving: keys of skipped frames are bounded, the oldest go first', () => {
   const keys = keysOf(21);
-  const ratchet = new ReceivingRatchet(nobleCrypto, start, 4);
+  const ratchet = new ReceivingRatchet(nobleCrypto, start, new SkippedKeys(4));
   use(ratchet, 10);
   use(ratchet, 20);
   assert.equal(ratchet.skippedCount, 4);

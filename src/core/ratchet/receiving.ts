@@ -1,8 +1,10 @@
+import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { SKIP_MAX } from '../limits.ts';
 import { messageKeyOf, nextChainKey } from './keys.ts';
 import type { RatchetPosition } from './sending.ts';
+import { SkippedKeys } from './skipped-keys.ts';
 
 /** A key that was looked up, with the step it would mean for the ratchet: nothing changes before `commit`. */
 export interface KeyCandidate {
@@ -22,15 +24,15 @@ export interface KeyCandidate {
 export class ReceivingRatchet {
   readonly ratchetId: Uint8Array;
   readonly #crypto: Crypto;
-  readonly #skippedMax: number;
-  readonly #skipped = new Map<number, Uint8Array>();
+  readonly #skipped: SkippedKeys;
   #seq: number;
   #chainKey: Uint8Array;
   #erased = false;
 
-  constructor(crypto: Crypto, start: RatchetPosition, skippedMax: number = SKIP_MAX) {
+  /** Ratchets that are given the same `skipped` share one bound on what they keep for frames that were passed over. */
+  constructor(crypto: Crypto, start: RatchetPosition, skipped: SkippedKeys = new SkippedKeys(SKIP_MAX)) {
     this.#crypto = crypto;
-    this.#skippedMax = skippedMax;
+    this.#skipped = skipped;
     this.ratchetId = start.ratchetId;
     this.#seq = start.seq;
     this.#chainKey = start.chainKey.slice();
@@ -43,7 +45,7 @@ export class ReceivingRatchet {
 
   /** How many keys are kept for frames that were passed over. */
   get skippedCount(): number {
-    return this.#skipped.size;
+    return this.#skipped.count(this);
   }
 
   /**
@@ -70,18 +72,54 @@ export class ReceivingRatchet {
   erase(): void {
     this.#erased = true;
     this.#chainKey.fill(0);
-    for (const key of this.#skipped.values()) key.fill(0);
-    this.#skipped.clear();
+    this.#skipped.forget(this);
+  }
+
+  /**
+   * Goes on from a later place, whose key somebody gave; whatever lies between can be opened no more. False where this
+   * ratchet is past it already.
+   */
+  moveTo({ seq, chainKey }: RatchetPosition): boolean {
+    if (this.#erased || seq < this.#seq) return false;
+    this.#chainKey.fill(0);
+    this.#chainKey = chainKey.slice();
+    this.#seq = seq;
+    return true;
+  }
+
+  /** Everything that {@link ReceivingRatchet.restore} takes; it holds keys. */
+  save(): Uint8Array {
+    const skipped = this.#skipped.of(this).map(([seq, key]): CborValue => [seq, key]);
+    return encodeCbor([this.ratchetId, this.#seq, this.#chainKey, skipped]);
+  }
+
+  /** The ratchet as it was saved; throws `malformed`. */
+  static restore(crypto: Crypto, saved: Uint8Array, skipped?: SkippedKeys): ReceivingRatchet {
+    const fields = decodeCbor(saved);
+    if (!Array.isArray(fields) || fields.length !== 4) throw notSaved();
+    const [ratchetId, seq, chainKey, keys] = fields as CborValue[];
+    if (!(ratchetId instanceof Uint8Array) || !(chainKey instanceof Uint8Array) || typeof seq !== 'number') {
+      throw notSaved();
+    }
+    const ratchet = new ReceivingRatchet(crypto, { ratchetId: ratchetId.slice(), seq, chainKey }, skipped);
+    if (!Array.isArray(keys)) throw notSaved();
+    for (const pair of keys as CborValue[]) {
+      if (!Array.isArray(pair)) throw notSaved();
+      const [at, key] = pair as CborValue[];
+      if (typeof at !== 'number' || !(key instanceof Uint8Array)) throw notSaved();
+      ratchet.#skipped.keep(ratchet, at, key.slice());
+    }
+    return ratchet;
   }
 
   #lookUpSkipped(seq: number): KeyCandidate {
-    const key = this.#skipped.get(seq);
+    const key = this.#skipped.get(this, seq);
     if (!key) throw replayed(seq);
     return { key, commit: () => this.#useSkipped(seq) };
   }
 
   #useSkipped(seq: number): void {
-    if (!this.#skipped.delete(seq)) throw replayed(seq);
+    if (!this.#skipped.use(this, seq)) throw replayed(seq);
   }
 
   #advance(seq: number, chainKey: Uint8Array, passedOver: readonly [number, Uint8Array][]): void {
@@ -90,16 +128,16 @@ export class ReceivingRatchet {
       this.#useSkipped(seq);
       return;
     }
-    for (const [at, key] of passedOver) if (at >= this.#seq) this.#skipped.set(at, key);
+    for (const [at, key] of passedOver) if (at >= this.#seq) this.#skipped.keep(this, at, key);
     const next = nextChainKey(this.#crypto, chainKey);
     this.#chainKey.fill(0);
     this.#chainKey = next;
     this.#seq = seq + 1;
-    for (const oldest of this.#skipped.keys()) {
-      if (this.#skipped.size <= this.#skippedMax) break;
-      this.#skipped.delete(oldest);
-    }
   }
+}
+
+function notSaved(): SealwireError {
+  return new SealwireError('malformed', 'Not a ratchet as it is saved.');
 }
 
 function replayed(seq: number): SealwireError {

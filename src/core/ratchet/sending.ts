@@ -50,6 +50,11 @@ export class SendingRatchet {
     return taken;
   }
 
+  /** Where it stands, with a copy of its key: whoever gets that opens every frame from here on. */
+  position(): RatchetPosition {
+    return { ratchetId: this.ratchetId, seq: this.#seq, chainKey: this.#chainKey.slice() };
+  }
+
   /** Forgets the ratchet: no frame can follow. */
   erase(): void {
     this.#erased = true;

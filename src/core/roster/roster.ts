@@ -1,3 +1,5 @@
+import type { SealwireError } from '../errors.ts';
+
 /** Somebody whom a roster names by key: the SHA-256 of its SPKI. */
 export interface PinnedMember {
   readonly type: 'pin';
@@ -93,6 +95,10 @@ export interface SignedRoster extends Roster {
 export interface RosterView {
   /** Null before the first. */
   readonly current: SignedRoster | null;
+  /** Why nothing may be written or read any more: `roster-forked`; null while all is well. */
+  readonly failure: SealwireError | null;
+  /** 32 bytes: the hash of that version; null for one that was not accepted. */
+  hashOf(version: number): Uint8Array | null;
   /** `listener` is told of each newer one, after it is `current`. Returns how to stop. */
   onChange(listener: (now: SignedRoster, before: SignedRoster | null) => void): () => void;
 }

@@ -4,12 +4,13 @@ import { inboxFilter, inboxTopic, parseInboxTopic } from '../../core/inbox.ts';
 import { TUNING } from '../../core/limits.ts';
 import type { BrokerConnection, Publication, Qos, Subscription } from '../../core/ports.ts';
 import type { Expected } from '../authenticating.ts';
+import type { ControlHandler } from '../control.ts';
 import { InboxHandshakes } from '../inbox/inbox-handshakes.ts';
 import type { Peer } from '../peer.ts';
 import type { Session, SessionStart } from '../session.ts';
 import type { SessionTuning } from '../session-context.ts';
 import { InboxConnection } from './inbox-connection.ts';
-import { Router } from './router.ts';
+import { Router, type TakeChannelFrame } from './router.ts';
 import { type SessionFacts, SessionTable } from './session-table.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
@@ -42,6 +43,10 @@ export interface BusSessionsOptions {
   readonly broker: BrokerConnection;
   /** Of what is published on application topics. */
   readonly qos: Qos;
+  /** Takes what comes in sessions and is not for the application. */
+  readonly control?: ControlHandler;
+  /** Takes frames of channels; without it they are nobody's here. */
+  readonly takeChannelFrame?: TakeChannelFrame;
   /** Told of each session as it begins, whoever began it. Must not throw. */
   readonly onSession: (session: Session) => void;
   /** Told of handshakes that came to nothing and of frames that belong to no session. Must not throw. */
@@ -76,7 +81,7 @@ export class BusSessions implements AsyncDisposable {
     this.#ownId = peer.identity.id;
     this.#table = new SessionTable(peer.party.clock, this.#ownId);
     this.#silence = new SilenceWatch(peer.party.clock, (session) => this.#replace(session));
-    this.#router = new Router(this.#ownId, onRefused);
+    this.#router = new Router(this.#ownId, onRefused, options.takeChannelFrame);
     this.#handshakes = new InboxHandshakes({
       party: peer.party,
       send: (to, unit) => {
@@ -188,7 +193,7 @@ export class BusSessions implements AsyncDisposable {
   }
 
   #begin(start: SessionStart, facts: SessionFacts): Session {
-    const { peer, logging, broker, qos, onSession } = this.#options;
+    const { peer, logging, broker, qos, control = null, onSession } = this.#options;
     const { ratchetId } = start.receiving;
     const connection = new InboxConnection({
       broker,
@@ -200,7 +205,7 @@ export class BusSessions implements AsyncDisposable {
     });
     this.#router.add(ratchetId, { connection, peerId: start.peer.id });
     const who = logging && this.#isNotary(start.peer.id) ? logging.peer : peer;
-    const session = who.begin(connection, connection.receive(), start, tuningFor(qos));
+    const session = who.begin(connection, connection.receive(), start, { tuning: tuningFor(qos), control });
     this.#table.add(session, facts);
     void session.over.then(() => this.#silence.forget(session));
     onSession(session);

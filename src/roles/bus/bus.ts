@@ -1,14 +1,22 @@
 import { bytesToHex, equalBytes } from '../../core/bytes.ts';
+import type { ChannelStore } from '../../core/channel/store.ts';
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
+import type { ValidIdentity } from '../../core/identity/path.ts';
 import { parseInboxTopic } from '../../core/inbox.ts';
+import { KIND } from '../../core/kinds.ts';
+import { TreeHasher } from '../../core/ledger/merkle.ts';
 import { TUNING } from '../../core/limits.ts';
 import type { BrokerConnection, Qos, Subscription } from '../../core/ports.ts';
+import type { RosterView } from '../../core/roster/roster.ts';
 import { checkFilter, checkTopic, topicMatches } from '../../core/topic.ts';
+import { CHANNEL_TUNING, type ChannelEvent, type ChannelTuning } from '../channel/channel-context.ts';
+import { Channels } from '../channel/channels.ts';
 import type { ReceivedMessage } from '../incoming.ts';
+import type { LabelSink } from '../label-sink.ts';
 import type { Peer } from '../peer.ts';
 import { AsyncQueue } from '../queue.ts';
 import type { Sent } from '../send-queue.ts';
-import type { SendOptions, Session } from '../session.ts';
+import { OCTET_STREAM, type SendOptions, type Session } from '../session.ts';
 import { Turns } from '../turns.ts';
 import { type Addressee, type BusLogging, BusSessions, type Patience } from './bus-sessions.ts';
 
@@ -16,15 +24,40 @@ import { type Addressee, type BusLogging, BusSessions, type Patience } from './b
 export interface BusMessage extends ReceivedMessage {
   /** The sender's name, as trust shows it. */
   readonly from: string;
+  /** The channel that it was sealed for; null where it was sealed for this peer alone. */
+  readonly channel: string | null;
+  /** The broker had kept it from before the subscription. */
+  readonly retained: boolean;
 }
 
 /** How one message is published. */
 export interface BusPublishOptions extends Omit<SendOptions, 'topic'>, Patience {}
 
+/** How one message is published for all readers of a channel. */
+export interface ChannelPublishOptions extends Omit<SendOptions, 'topic'> {
+  /** The broker keeps it for those who subscribe later. */
+  readonly retain?: boolean;
+}
+
+/** What taking part in channels takes. */
+export interface BusChannels {
+  readonly roster: RosterView;
+  readonly store: ChannelStore;
+  /** This side, as others see it. */
+  readonly own: ValidIdentity;
+  readonly tuning?: Partial<ChannelTuning>;
+  /** Told what happens in channels beside messages. Must not throw. */
+  readonly onEvent?: (event: ChannelEvent) => void;
+}
+
 /** What a {@link Bus} is made of. */
 export interface BusOptions {
   readonly peer: Peer;
   readonly logging?: BusLogging;
+  /** Without it this side knows sessions only. */
+  readonly channels?: BusChannels;
+  /** Where labels of channels are logged; null for nowhere. */
+  readonly sink?: LabelSink | null;
   /** Belongs to the bus from then on. */
   readonly broker: BrokerConnection;
   /** Both of what is published and of what is subscribed to. */
@@ -44,13 +77,20 @@ export class Bus implements AsyncDisposable {
   /** By the reader's id: to each, messages leave in the order in which they were given. */
   readonly #turns = new Map<string, Turns>();
   #sessions: BusSessions | undefined;
+  #channels: Channels | undefined;
   #closing: Promise<void> | undefined;
 
   /** Subscribes to the own inbox. Rejects with `broker-refused` or `session-closed`, and then has closed the line. */
   static async open(options: BusOptions): Promise<Bus> {
     const bus = new Bus(options);
     try {
-      bus.#sessions = await BusSessions.open({ ...options, onSession: (session) => bus.#serve(session) });
+      const channels = options.channels && bus.#channelsOf(options.channels);
+      bus.#sessions = await BusSessions.open({
+        ...options,
+        ...(channels ? { control: channels, takeChannelFrame: (unit, isInbox) => channels.take(unit, isInbox) } : {}),
+        onSession: (session) => bus.#serve(session),
+      });
+      bus.#channels = channels;
     } catch (error) {
       await options.broker.close();
       throw error;
@@ -85,6 +125,29 @@ export class Bus implements AsyncDisposable {
       sent: sendIn(await opening, open, payload, { ...rest, topic }),
     }));
     return await sent;
+  }
+
+  /**
+   * Seals `payload` for all readers of the channel that `topic` belongs to and publishes it. Resolves as far as `until`
+   * says: `delivered` is confirmed by those whom the roster asks to. Rejects with `usage` where this side takes part in
+   * no channels, `roster-…`, `channel-unknown`, `not-allowed`, and as a session's `send` does.
+   */
+  async publishInChannel(topic: string, payload: Uint8Array, options: ChannelPublishOptions = {}): Promise<Sent> {
+    this.#sessionsOrThrow();
+    if (!this.#channels) {
+      throw new SealwireError('roster-missing', 'Without a roster nobody says who the readers of a topic are.', {
+        hint: 'Name one reader, or take a roster: sealwire roster join.',
+      });
+    }
+    return this.#channels.publish({
+      kind: KIND.message,
+      topic: checkTopic(topic),
+      contentType: options.contentType ?? OCTET_STREAM,
+      payload,
+      expiresAtMs: options.expiresAtMs ?? null,
+      until: options.until ?? 'sent',
+      retain: options.retain ?? false,
+    });
   }
 
   /** The session to send in, opened where there is none. What comes in it comes with everything else. */
@@ -150,9 +213,27 @@ export class Bus implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#messages.unbound();
+    await this.#channels?.close();
     await this.#sessions?.close();
     await this.#options.broker.close();
     this.#messages.end();
+  }
+
+  #channelsOf({ roster, store, own, tuning, onEvent = () => {} }: BusChannels): Channels {
+    const { peer, broker, qos, sink = null } = this.#options;
+    const { crypto, clock, identity, verifierOf } = peer.party;
+    const context = {
+      ...{ crypto, clock, verifierOf, roster, broker, qos, sink, onEvent },
+      hasher: new TreeHasher(crypto),
+      ownId: identity.id,
+      signer: identity.signer,
+      sessions: {
+        current: (id: Uint8Array) => this.#sessions?.current(id),
+        open: (id: Uint8Array) => this.session({ id, name: null }),
+      },
+      tuning: { ...CHANNEL_TUNING, ...tuning },
+    };
+    return new Channels(context, own, store, (message) => this.#messages.push(message));
   }
 
   #turnsOf({ id }: Addressee): Turns {
@@ -182,7 +263,7 @@ export class Bus implements AsyncDisposable {
     const from = session.peer.name;
     for await (const message of session) {
       const late = this.#sessions?.heard(session) ?? false;
-      await this.#messages.push({ ...message, late: message.late || late, from });
+      await this.#messages.push({ ...message, late: message.late || late, from, channel: null, retained: false });
     }
   }
 }

@@ -14,17 +14,23 @@ interface Route {
 /** Told of a frame that came and belongs to no session here. */
 export type OnStray = (error: SealwireError, topic: string) => void;
 
-/** Finds the session that a publication belongs to, by its label's ratchet. What it reads is checked in the session. */
+/** Takes a frame that a writer sealed for all readers of a channel; `isInbox` for one that was sent to this side alone. */
+export type TakeChannelFrame = (publication: Publication, isInbox: boolean) => Promise<void>;
+
+/** Finds the session or the channel that a publication belongs to, by its label's ratchet. What it reads is checked in the session. */
 export class Router {
   readonly #ownId: Uint8Array;
   readonly #ownTopic: string;
   readonly #onStray: OnStray;
+  readonly #takeChannelFrame: TakeChannelFrame | undefined;
   readonly #routes = new Map<string, Route>();
 
-  constructor(ownId: Uint8Array, onStray: OnStray) {
+  /** Frames of channels go to `takeChannelFrame`; without one they are nobody's here. */
+  constructor(ownId: Uint8Array, onStray: OnStray, takeChannelFrame?: TakeChannelFrame) {
     this.#ownId = ownId;
     this.#ownTopic = idToTopic(ownId);
     this.#onStray = onStray;
+    this.#takeChannelFrame = takeChannelFrame;
   }
 
   add(ratchetId: Uint8Array, route: Route): void {
@@ -36,11 +42,16 @@ export class Router {
   }
 
   /** Hands a frame to its session and resolves once that has taken it in. Never throws for what is in it. */
-  async take({ topic, payload }: Publication): Promise<void> {
+  async take(publication: Publication): Promise<void> {
+    const { topic, payload } = publication;
     const address = parseInboxTopic(topic);
     const isOurs = address !== null && equalBytes(address.to, this.#ownId);
     try {
       const label = readRoute(payload);
+      if (label.channel !== null && this.#takeChannelFrame) {
+        await this.#takeChannelFrame(publication, isOurs);
+        return;
+      }
       const route = this.#routes.get(bytesToHex(label.ratchetId));
       if (route) {
         // What was signed for one topic is not believed on another; the inbox takes what is sent again.

@@ -1,0 +1,157 @@
+import { bytesToHex, hexToBytes } from '../bytes.ts';
+import type { Crypto } from '../crypto/port.ts';
+import { GRANT_OWED_MAX_MS } from '../limits.ts';
+import { SendingRatchet } from '../ratchet/sending.ts';
+import type { Channel } from '../roster/roster.ts';
+import type { Grant } from './grant.ts';
+
+/** Where a writer's ratchet begins. */
+export interface WriterRatchetStart {
+  readonly channel: string;
+  /** 8 bytes: the writer's stream in the channel. */
+  readonly stream: Uint8Array;
+  /** The number of the first message that will be sealed with it. */
+  readonly n: number;
+  readonly nowMs: number;
+  /** True where whoever comes later may open what was sealed before. */
+  readonly history: boolean;
+}
+
+/** A place in the ratchet from which somebody may read. */
+interface Place {
+  readonly chainKey: Uint8Array;
+  readonly n: number;
+  /** Readers that do not hold the key of this place yet. */
+  readonly owed: Set<string>;
+}
+
+/**
+ * One writer's ratchet in one channel and the keys that it owes: to each reader that of the first frame it may open,
+ * until the reader has it. What nobody is owed any more is forgotten, so that whoever gets hold of the writer's state
+ * opens what comes from the oldest key owed on, and nothing before.
+ */
+export class WriterRatchet {
+  readonly ratchetId: Uint8Array;
+  /** Seals the next frame. */
+  readonly sending: SendingRatchet;
+  readonly #start: WriterRatchetStart;
+  /** The first place of each reader that may read, by id in hex. */
+  readonly #entitled = new Map<string, number>();
+  /** By seq. */
+  readonly #places = new Map<number, Place>();
+
+  /** Begins a ratchet at random. */
+  static begin(crypto: Crypto, start: WriterRatchetStart): WriterRatchet {
+    const chainKey = crypto.random(32);
+    const ratchet = new WriterRatchet(crypto, start, crypto.random(16), chainKey);
+    chainKey.fill(0);
+    return ratchet;
+  }
+
+  private constructor(crypto: Crypto, start: WriterRatchetStart, ratchetId: Uint8Array, chainKey: Uint8Array) {
+    this.ratchetId = ratchetId;
+    this.sending = new SendingRatchet(crypto, { ratchetId, seq: 0, chainKey });
+    this.#start = start;
+    if (start.history) this.#placeAt(0, start.n);
+  }
+
+  /** True while somebody lacks the keys that it may have. */
+  get owes(): boolean {
+    return [...this.#places.values()].some(({ owed }) => owed.size > 0);
+  }
+
+  /** Ids of those who may read, 32 bytes each. */
+  entitledIds(): Uint8Array[] {
+    return [...this.#entitled.keys()].map(hexToBytes);
+  }
+
+  /** True for a reader that may open some of it. */
+  isEntitled(readerId: Uint8Array): boolean {
+    return this.#entitled.has(bytesToHex(readerId));
+  }
+
+  /**
+   * From the next frame on, whose first message will have the number `n`, that reader may read; with `history` from the
+   * first frame on. Nothing changes for one that may read already.
+   */
+  entitle(readerId: Uint8Array, n: number): void {
+    const reader = bytesToHex(readerId);
+    if (this.#entitled.has(reader)) return;
+    const seq = this.#start.history ? 0 : this.sending.nextSeq;
+    this.#entitled.set(reader, seq);
+    this.#placeAt(seq, n).owed.add(reader);
+  }
+
+  /** What that reader is to get; null where it may not read, or has acknowledged, or where it is too late for it. */
+  grantFor(readerId: Uint8Array): Grant | null {
+    const seq = this.#entitled.get(bytesToHex(readerId));
+    const place = seq === undefined ? undefined : this.#places.get(seq);
+    if (seq === undefined || !place) return null;
+    const { channel, stream } = this.#start;
+    return { channel, ratchetId: this.ratchetId, seq, chainKey: place.chainKey.slice(), stream, n: place.n };
+  }
+
+  /** That reader holds the keys from `seq` on. */
+  acknowledge(readerId: Uint8Array, seq: number): void {
+    const reader = bytesToHex(readerId);
+    if (this.#entitled.get(reader) === seq) this.#settle(reader, seq);
+  }
+
+  /** That reader may read no more; what it holds it keeps, so the ratchet is not to be used any further. */
+  drop(readerId: Uint8Array): void {
+    const reader = bytesToHex(readerId);
+    const seq = this.#entitled.get(reader);
+    if (seq === undefined) return;
+    this.#settle(reader, seq);
+    this.#entitled.delete(reader);
+  }
+
+  /** That reader lost the keys that it had acknowledged, or they are not kept any more: it may read from here on. */
+  renew(readerId: Uint8Array, n: number): void {
+    this.drop(readerId);
+    this.entitle(readerId, n);
+  }
+
+  /** Gives up what has been owed for a day; those readers' grants begin later, if they come. */
+  expire(nowMs: number): void {
+    if (nowMs - this.#start.nowMs < GRANT_OWED_MAX_MS) return;
+    for (const [seq, place] of this.#places) {
+      for (const reader of place.owed) this.#entitled.delete(reader);
+      this.#forget(seq, place);
+    }
+  }
+
+  /** True where the channel's rules ask for a new one before the next frame. */
+  mustRotate(nowMs: number, { rotateAfterMs, rotateAfterFrames }: Channel): boolean {
+    // A clock that was set back would otherwise put it off for as long.
+    const ageMs = Math.abs(nowMs - this.#start.nowMs);
+    return ageMs >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
+  }
+
+  /** Forgets every key. */
+  erase(): void {
+    this.sending.erase();
+    for (const [seq, place] of this.#places) this.#forget(seq, place);
+    this.#entitled.clear();
+  }
+
+  #placeAt(seq: number, n: number): Place {
+    const known = this.#places.get(seq);
+    if (known) return known;
+    const place = { chainKey: this.sending.position().chainKey, n, owed: new Set<string>() };
+    this.#places.set(seq, place);
+    return place;
+  }
+
+  #settle(reader: string, seq: number): void {
+    const place = this.#places.get(seq);
+    place?.owed.delete(reader);
+    const isForLater = this.#start.history && seq === 0;
+    if (place?.owed.size === 0 && !isForLater) this.#forget(seq, place);
+  }
+
+  #forget(seq: number, { chainKey }: Place): void {
+    chainKey.fill(0);
+    this.#places.delete(seq);
+  }
+}

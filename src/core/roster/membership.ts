@@ -1,0 +1,55 @@
+import { equalBytes } from '../bytes.ts';
+import { type Certificate, parseCertificate } from '../identity/certificate.ts';
+import type { Anchor, ValidIdentity } from '../identity/path.ts';
+import { isRevoked } from './rights.ts';
+import type { IssuedMembers, Roster } from './roster.ts';
+
+/** Parsing X.509 costs more than all else that is done here, and rosters stay. */
+const parsed = new WeakMap<IssuedMembers, Certificate>();
+
+/**
+ * The name under which the roster's channels know an identity: that of its pin, or of the group whose authority issued
+ * its certificate for a name of the group's pattern. Null for somebody who is no member, or whose key counts no more.
+ */
+export function memberOf(roster: Roster, identity: Pick<ValidIdentity, 'id' | 'name' | 'authority'>): string | null {
+  if (isRevoked(roster, identity.id)) return null;
+  const pinned = roster.members.find((member) => member.type === 'pin' && equalBytes(member.id, identity.id));
+  if (pinned) return pinned.name;
+  const { authority, name } = identity;
+  if (!authority) return null;
+  for (const member of roster.members) {
+    if (member.type !== 'issued' || !matchesPattern(member.pattern, name)) continue;
+    if (equalBytes(certificateOf(member).publicKey, authority)) return member.name;
+  }
+  return null;
+}
+
+/** What a peer's certificates may end in, where it is the roster that says whom to trust. */
+export function rosterAnchors(roster: Roster): Anchor[] {
+  return roster.members.flatMap((member): Anchor[] => {
+    if (member.type === 'issued') return [certificateOf(member)];
+    return isRevoked(roster, member.id) ? [] : [{ name: member.name, id: member.id }];
+  });
+}
+
+/** True where `*` in the pattern can stand for what is left of the name. */
+export function matchesPattern(pattern: string, name: string): boolean {
+  const [first = '', ...rest] = pattern.split('*');
+  const last = rest.pop();
+  if (last === undefined) return name === pattern;
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false;
+  let at = first.length;
+  const end = name.length - last.length;
+  for (const part of rest) {
+    const found = name.indexOf(part, at);
+    if (found < 0 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
+}
+
+function certificateOf(member: IssuedMembers): Certificate {
+  const certificate = parsed.get(member) ?? parseCertificate(member.certificate);
+  parsed.set(member, certificate);
+  return certificate;
+}

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SealwireError } from '../core/errors.ts';
+import { formatId, parseId } from '../core/identity/id.ts';
+import { ROSTER_BYTES_MAX } from '../core/limits.ts';
+import type { RosterStore } from '../core/roster/store.ts';
+import type { RosterTrust } from '../core/roster/succession.ts';
+import { readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
+import type { Home } from './home.ts';
+
+const VERSION_FILE = /^\d{6,}\.cose$/;
+
+/** Where a home keeps the roster that it goes by. */
+export function rosterDirectory({ directory }: Home): string {
+  return join(directory, 'roster');
+}
+
+/** Versions of one roster as files, one each, for whoever looks into the home. */
+export class RosterFiles implements RosterStore {
+  readonly #directory: string;
+
+  constructor(home: Home) {
+    this.#directory = rosterDirectory(home);
+  }
+
+  async load(): Promise<readonly Uint8Array[]> {
+    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => VERSION_FILE.test(name)).toSorted();
+    return Promise.all(
+      names.map((name) => readSmallFileBytes(join(this.#directory, name), { bytesMax: ROSTER_BYTES_MAX })),
+    );
+  }
+
+  async keep(version: number, bytes: Uint8Array): Promise<void> {
+    await replaceFile(join(this.#directory, `${String(version).padStart(6, '0')}.cose`), bytes);
+  }
+}
+
+/** Which roster the home goes by, and on whose word; undefined for none. Throws `malformed`. */
+export async function readRosterTrust(home: Home): Promise<RosterTrust | undefined> {
+  if (!existsSync(trustFile(home))) return undefined;
+  const text = await readSmallFile(trustFile(home));
+  try {
+    const { name, authority } = JSON.parse(text) as { readonly name?: unknown; readonly authority?: unknown };
+    if (typeof name === 'string' && typeof authority === 'string') return { name, authorityId: parseId(authority) };
+  } catch {
+    // Told below.
+  }
+  throw new SealwireError('malformed', `${trustFile(home)} does not say whose roster this home goes by.`, {
+    hint: 'Take the roster once more: sealwire roster join.',
+  });
+}
+
+/** From now on the home goes by this roster; throws `file-unwritable`. */
+export async function writeRosterTrust(home: Home, { name, authorityId }: RosterTrust): Promise<void> {
+  await mkdir(rosterDirectory(home), { recursive: true, mode: 0o700 });
+  await replaceFile(trustFile(home), `${JSON.stringify({ name, authority: formatId(authorityId) }, null, 2)}\n`);
+}
+
+function trustFile(home: Home): string {
+  return join(rosterDirectory(home), 'authority.json');
+}

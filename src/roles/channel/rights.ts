@@ -1,0 +1,55 @@
+import { SealwireError } from '../../core/errors.ts';
+import type { ValidIdentity } from '../../core/identity/path.ts';
+import type { Clock } from '../../core/ports.ts';
+import { memberOf } from '../../core/roster/membership.ts';
+import { channelByName, mayRead, mayWrite } from '../../core/roster/rights.ts';
+import type { Channel, RosterView, SignedRoster } from '../../core/roster/roster.ts';
+
+/** The newest roster and one of its channels. */
+export interface Rights {
+  readonly roster: SignedRoster;
+  readonly channel: Channel;
+}
+
+/** The roster to go by; throws `roster-missing`, or why the roster counts no more: `roster-forked`, `roster-expired`. */
+export function rosterNow(view: RosterView, clock: Clock): SignedRoster {
+  if (view.failure) throw view.failure;
+  const { current } = view;
+  if (!current) {
+    throw new SealwireError('roster-missing', 'There is no roster yet that says who may write and read what.', {
+      hint: 'Take the one that the authority gave out: sealwire roster join.',
+    });
+  }
+  if (current.expiresAtS !== null && current.expiresAtS * 1000 <= clock.now()) {
+    throw new SealwireError('roster-expired', `Version ${current.version} of the roster ${current.name} has expired.`, {
+      hint: 'Its authority has to publish a new version.',
+    });
+  }
+  return current;
+}
+
+/** As {@link rosterNow}, with the channel of that name; throws `channel-unknown` too. */
+export function rightsIn(view: RosterView, clock: Clock, name: string): Rights {
+  const roster = rosterNow(view, clock);
+  const channel = channelByName(roster, name);
+  if (!channel) {
+    throw new SealwireError('channel-unknown', `The roster ${roster.name} has no channel ${JSON.stringify(name)}.`);
+  }
+  return { roster, channel };
+}
+
+/** Throws `not-allowed` unless the roster lets that identity write in the channel. */
+export function checkWriter({ roster, channel }: Rights, identity: ValidIdentity): void {
+  const member = memberOf(roster, identity);
+  if (member === null || !mayWrite(channel, member)) throw notAllowed(identity.name, 'write', channel);
+}
+
+/** Throws `not-allowed` unless the roster lets that identity read in the channel. */
+export function checkReader({ roster, channel }: Rights, identity: ValidIdentity): void {
+  const member = memberOf(roster, identity);
+  if (member === null || !mayRead(channel, member)) throw notAllowed(identity.name, 'read', channel);
+}
+
+function notAllowed(name: string, what: string, channel: Channel): SealwireError {
+  return new SealwireError('not-allowed', `The roster does not let ${name} ${what} in the channel ${channel.name}.`);
+}
