@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { bytesToHex, concatBytes } from '../../src/core/bytes.ts';
+import { bytesToHex } from '../../src/core/bytes.ts';
 import { nobleCrypto } from '../../src/core/crypto/noble.ts';
 import { decodeAnswer, encodeAnswer } from '../../src/core/enrolment/answer.ts';
 import { decodeRequest, encodeRenewalRequest, encodeTokenRequest } from '../../src/core/enrolment/request.ts';
@@ -108,7 +108,7 @@ test('N28: answers that are made up, altered or meant for another are passed ove
       type: 'enrolled',
       chain: [falseLeaf.certificate.der],
       authority: falseRoot.certificate.der,
-      roster: concatBytes(desk.authority.id, Uint8Array.of(1)),
+      roster: desk.authority.roster(),
     } as const;
     server.publishRaw(topic, encodeAnswer(nobleCrypto, null, new Uint8Array(), fake));
     server.publishRaw(topic, encodeAnswer(nobleCrypto, new Uint8Array(32), new Uint8Array(), fake));
@@ -137,12 +137,12 @@ test('N28: a renewal that somebody else answers changes nothing; the authority i
     if (isAnswer(published)) {
       const authority = falseRoot.certificate.der;
       for (const fake of [
-        { type: 'enrolled', chain: [falseLeaf.certificate.der], authority, roster: Uint8Array.of(1) },
+        { type: 'enrolled', chain: [falseLeaf.certificate.der], authority, roster: null },
         {
           type: 'enrolled',
           chain: [falseLeaf.certificate.der],
           authority: desk.authority.certificate,
-          roster: Uint8Array.of(1),
+          roster: null,
         },
         { type: 'refused', code: 'enrolment-refused', reason: 'go away' },
       ] as const) {

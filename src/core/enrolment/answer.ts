@@ -3,7 +3,21 @@ import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { CHAIN_CERTIFICATES_MAX } from '../identity/path.ts';
-import { FRAME_BYTES_MAX } from '../limits.ts';
+import { checkRosterName } from '../roster/roster-check.ts';
+
+/**
+ * Which roster to go by, and how far it has come: its versions are kept by the broker, where a device takes them from
+ * the first on, each signed by whom the one before names.
+ */
+export interface RosterReference {
+  readonly name: string;
+  /** 32 bytes: whose key signed the first version. */
+  readonly authorityId: Uint8Array;
+  /** The newest version, which names the device. */
+  readonly version: number;
+  /** 32 bytes: that version's hash. */
+  readonly hash: Uint8Array;
+}
 
 /** What the authority gives to a device. */
 export interface Enrolled {
@@ -11,8 +25,8 @@ export interface Enrolled {
   readonly chain: readonly Uint8Array[];
   /** The authority's own certificate, DER. */
   readonly authority: Uint8Array;
-  /** The roster as its authority signed it; null where it keeps none. */
-  readonly roster: Uint8Array | null;
+  /** Null in renewals, where nobody would vouch for it. */
+  readonly roster: RosterReference | null;
 }
 
 /** Why a device gets nothing; no finer than the device can use. */
@@ -27,6 +41,8 @@ const VERSION = 1;
 const ENROLLED = 0;
 const REFUSED = 1;
 const TAG_BYTES = 32;
+const HASH_BYTES = 32;
+const ANSWER_BYTES_MAX: number = 32 * 1024;
 const REASON_CHARACTERS_MAX = 300;
 const REFUSALS: readonly Refusal[] = ['token-invalid', 'enrolment-refused'];
 
@@ -54,7 +70,7 @@ export function decodeAnswer(
   signingRequest: Uint8Array,
   data: Uint8Array,
 ): EnrolmentAnswer {
-  const item = decodeCbor(data, { bytesMax: FRAME_BYTES_MAX });
+  const item = decodeCbor(data, { bytesMax: ANSWER_BYTES_MAX });
   const [version, body, tag] = Array.isArray(item) && item.length === 3 ? item : [];
   if (version !== VERSION || !(body instanceof Uint8Array)) throw malformed();
   if (answerKey !== null) {
@@ -63,12 +79,14 @@ export function decodeAnswer(
       throw new SealwireError('mac-invalid', 'An answer to the request to enrol is not from the authority.');
     }
   }
-  return fromItem(decodeCbor(body, { bytesMax: FRAME_BYTES_MAX }));
+  return fromItem(decodeCbor(body, { bytesMax: ANSWER_BYTES_MAX }));
 }
 
 function toItem(answer: EnrolmentAnswer): CborValue {
   if (answer.type === 'refused') return [REFUSED, answer.code, answer.reason.slice(0, REASON_CHARACTERS_MAX)];
-  return [ENROLLED, answer.chain, answer.authority, answer.roster];
+  const { chain, authority, roster } = answer;
+  const reference = roster && [roster.name, roster.authorityId, roster.version, roster.hash];
+  return [ENROLLED, chain, authority, reference];
 }
 
 function fromItem(item: CborValue): EnrolmentAnswer {
@@ -85,8 +103,19 @@ function toEnrolled([chain, authority, roster]: readonly CborValue[]): Enrolment
   if (!Array.isArray(chain) || chain.length === 0 || chain.length > CHAIN_CERTIFICATES_MAX) throw malformed();
   const certificates = chain.filter((der) => der instanceof Uint8Array);
   if (certificates.length < chain.length) throw malformed();
-  if (!(authority instanceof Uint8Array) || !(roster === null || roster instanceof Uint8Array)) throw malformed();
-  return { type: 'enrolled', chain: certificates, authority, roster };
+  if (!(authority instanceof Uint8Array) || roster === undefined) throw malformed();
+  return { type: 'enrolled', chain: certificates, authority, roster: roster === null ? null : toReference(roster) };
+}
+
+function toReference(item: CborValue): RosterReference {
+  const [name, authorityId, version, hash] = Array.isArray(item) && item.length === 4 ? (item as CborValue[]) : [];
+  if (typeof name !== 'string' || !isHash(authorityId) || !isHash(hash)) throw malformed();
+  if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) throw malformed();
+  return { name: checkRosterName(name), authorityId, version, hash };
+}
+
+function isHash(value: CborValue | undefined): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === HASH_BYTES;
 }
 
 function tagOf(crypto: Crypto, key: Uint8Array, signingRequest: Uint8Array, body: Uint8Array): Uint8Array {

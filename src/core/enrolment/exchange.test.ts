@@ -17,7 +17,7 @@ const answer: EnrolmentAnswer = {
   type: 'enrolled',
   chain: [Uint8Array.of(1), Uint8Array.of(2)],
   authority: Uint8Array.of(3),
-  roster: new Uint8Array(5000),
+  roster: { name: 'works', authorityId: key, version: 3, hash: new Uint8Array(32).fill(4) },
 };
 
 test('a request is believed under its key only, and as it was written', () => {
@@ -66,13 +66,17 @@ test('a refusal carries a code that devices know, and a bounded reason', () => {
   const refusal = { type: 'refused', code: 'token-invalid', reason: 'x'.repeat(1000) } as const;
   const read = decodeAnswer(nobleCrypto, key, csr, encodeAnswer(nobleCrypto, key, csr, refusal));
   assert.deepEqual(read, { ...refusal, reason: 'x'.repeat(300) });
-  for (const body of [
+  const bad = [
     [1, 'internal', 'x'],
-    [0, [], csr, csr],
-    [0, [csr, csr, csr, csr, csr], csr, csr],
-    [0, [1], csr, csr],
+    [0, [], csr, null],
+    [0, [csr, csr, csr, csr, csr], csr, null],
+    [0, [1], csr, null],
+    [0, [csr], csr, csr],
+    [0, [csr], csr, ['works', key, 0, key]],
+    [0, [csr], csr, ['works', csr, 1, key]],
     4,
-  ]) {
+  ];
+  for (const body of bad) {
     const data = encodeCbor([1, encodeCbor(body), null]);
     assert.throws(() => decodeAnswer(nobleCrypto, null, csr, data), { code: 'malformed' });
   }

@@ -36,20 +36,3 @@ export interface TokenStore {
   /** Keeps what the holder was given. */
   complete(tokenId: Uint8Array, chain: readonly Uint8Array[]): Eventually<void>;
 }
-
-/** True where a name has the form that the pattern says. */
-export function nameMatches(pattern: string, name: string): boolean {
-  const [first = '', ...rest] = pattern.split('*');
-  const last = rest.pop();
-  if (last === undefined) return name === pattern;
-  if (!name.startsWith(first) || name.length < first.length + last.length || !name.endsWith(last)) return false;
-  let at = first.length;
-  const end = name.length - last.length;
-  // The leftmost place for each part leaves the most room for those that follow.
-  for (const part of rest) {
-    const found = name.indexOf(part, at);
-    if (found < 0 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
-}

@@ -1,13 +1,19 @@
 import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import type { Crypto } from '../../core/crypto/port.ts';
-import { type Enrolled, type EnrolmentAnswer, encodeAnswer } from '../../core/enrolment/answer.ts';
+import {
+  type Enrolled,
+  type EnrolmentAnswer,
+  encodeAnswer,
+  type RosterReference,
+} from '../../core/enrolment/answer.ts';
 import { type Asker, answerTopic, parseRequestTopic, requestFilter } from '../../core/enrolment/enrolment-topic.ts';
 import { decodeRequest, isTokenRequest } from '../../core/enrolment/request.ts';
-import { nameMatches, type TokenRecord, type TokenStore } from '../../core/enrolment/tokens.ts';
+import type { TokenRecord, TokenStore } from '../../core/enrolment/tokens.ts';
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import { identityId } from '../../core/identity/id.ts';
 import { checkClock } from '../../core/identity/path.ts';
 import { readSigningRequest } from '../../core/identity/signing-request.ts';
+import { matchesPattern } from '../../core/roster/membership.ts';
 import type {
   BrokerConnection,
   Clock,
@@ -36,14 +42,11 @@ export interface EnrolmentAuthority {
   /** A certificate chain for a device, leaf first. */
   issue(device: Device): Promise<readonly Uint8Array[]>;
   /**
-   * Puts a device into the roster and publishes that, unless it stands there; gives the newest roster, null where none
-   * is kept. Rejects with `enrolment-refused` where the name is another key's, or the key was revoked.
+   * Puts a device into the roster and publishes that, unless it stands there; says which that is. Rejects with `enrolment-refused` where the name is another key's, or the key was revoked.
    */
-  admit(device: Device, channels: readonly string[]): Promise<Uint8Array | null>;
+  admit(device: Device, channels: readonly string[]): Promise<RosterReference>;
   /** True where the device was admitted and is not revoked. */
   isMember(device: Device): Eventually<boolean>;
-  /** The newest roster; null where none is kept. */
-  roster(): Eventually<Uint8Array | null>;
 }
 
 /** What a desk is made of. */
@@ -150,7 +153,7 @@ export class EnrolmentDesk implements AsyncDisposable {
     const { tokens, authority, clock } = this.#options;
     const device = await this.#deviceOf(signingRequest);
     if (clock.now() >= record.expiresAtS * 1000) throw expired(record);
-    if (!nameMatches(record.pattern, device.name)) throw otherName(record, device.name);
+    if (!matchesPattern(record.pattern, device.name)) throw otherName(record, device.name);
     if (record.holder && !isHolder(record.holder, device)) throw used();
     if (!(await tokens.claim(record.tokenId, { deviceId: device.id, name: device.name }))) throw used();
     const roster = await authority.admit(device, record.channels);
@@ -168,8 +171,8 @@ export class EnrolmentDesk implements AsyncDisposable {
     if (!this.#isTimely(signingRequest) || !this.#renewals.take()) return;
     const device = await this.#deviceOf(signingRequest);
     if (!(await authority.isMember(device))) return;
-    const [chain, roster] = [await this.#renew(device), await authority.roster()];
-    const enrolled = { type: 'enrolled', chain, authority: authority.certificate, roster } as const;
+    const chain = await this.#renew(device);
+    const enrolled = { type: 'enrolled', chain, authority: authority.certificate, roster: null } as const;
     await this.#answer(asker, encodeAnswer(crypto, null, signingRequest, enrolled));
   }
 

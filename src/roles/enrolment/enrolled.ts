@@ -1,11 +1,11 @@
 import { equalBytes } from '../../core/bytes.ts';
 import type { Crypto } from '../../core/crypto/port.ts';
-import type { Enrolled } from '../../core/enrolment/answer.ts';
+import type { Enrolled, RosterReference } from '../../core/enrolment/answer.ts';
 import { SealwireError } from '../../core/errors.ts';
 import { type Certificate, parseCertificate } from '../../core/identity/certificate.ts';
 import { formatId, identityId } from '../../core/identity/id.ts';
 import { checkPath } from '../../core/identity/path.ts';
-import type { Clock, Eventually, Signer, VerifierFactory } from '../../core/ports.ts';
+import type { Clock, Signer, VerifierFactory } from '../../core/ports.ts';
 
 /** What a device judges its authority's gifts by. */
 export interface DeviceOptions {
@@ -15,29 +15,27 @@ export interface DeviceOptions {
   readonly name: string;
   /** The device's own key. */
   readonly signer: Signer;
-  /** Throws where the roster is not one that this authority (32-byte id) signed. */
-  readonly checkRoster: (roster: Uint8Array, authorityId: Uint8Array) => Eventually<void>;
 }
 
-/** Certificates and roster that hold. */
+/** Certificates that hold, and the roster to go by. */
 export interface Membership {
   /** The leaf first. */
   readonly chain: readonly Certificate[];
   readonly authority: Certificate;
-  /** Null where the authority keeps none. */
-  readonly roster: Uint8Array | null;
+  /** Null in renewals. */
+  readonly roster: RosterReference | null;
 }
 
 /**
  * Believes nothing that does not lead back to the authority's id (32 bytes). Throws `identity-mismatch` for another
- * authority, name or key, and what `checkPath` and `checkRoster` throw.
+ * authority, name or key, and what `checkPath` throws.
  */
 export async function checkEnrolled(
   enrolled: Enrolled,
   authorityId: Uint8Array,
   device: DeviceOptions,
 ): Promise<Membership> {
-  const { crypto, clock, verifierOf, name, signer, checkRoster } = device;
+  const { crypto, clock, verifierOf, name, signer } = device;
   const authority = parseCertificate(enrolled.authority);
   const shownId = identityId(crypto, authority.publicKey);
   if (!equalBytes(shownId, authorityId)) throw mismatch(`another authority, ${formatId(shownId)}, answered`);
@@ -49,7 +47,6 @@ export async function checkEnrolled(
   const identity = path.finish(await Promise.all(verdicts));
   if (!equalBytes(identity.publicKey, signer.publicKey)) throw mismatch('the certificate is for another key');
   if (identity.name !== name) throw mismatch(`the certificate is for ${identity.name}`);
-  if (enrolled.roster) await checkRoster(enrolled.roster, authorityId);
   return { chain, authority, roster: enrolled.roster };
 }
 
