@@ -26,7 +26,7 @@ export interface BrokerAccess {
 export function connectAs(
   identity: LoadedIdentity,
   url: string,
-  { clock, crypto }: PeerOptions,
+  { clock, crypto }: Pick<PeerOptions, 'clock' | 'crypto'>,
   { tls, ...access }: BrokerAccess,
 ): Promise<BrokerConnection> {
   const shown = /^(mqtts|wss):/i.test(url) ? ownCertificate(identity) : {};

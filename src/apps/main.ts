@@ -1,4 +1,5 @@
 import { registerBroker } from './broker.ts';
+import { registerEnrol } from './enrol.ts';
 import { registerIdentity } from './identity-commands.ts';
 import { registerLedger } from './ledger.ts';
 import { registerNotary } from './notary.ts';
@@ -6,11 +7,16 @@ import { type Family, runProgram } from './program.ts';
 import { registerPub } from './pub.ts';
 import { registerSession } from './session.ts';
 import { registerSub } from './sub.ts';
+import { registerToken } from './token.ts';
 import { registerTour } from './tour.ts';
+import { registerUp } from './up.ts';
 
 /** The command families, in the order in which `--help` shows them. */
 const families: readonly Family[] = [
   registerIdentity,
+  registerUp,
+  registerToken,
+  registerEnrol,
   registerSession,
   registerPub,
   registerSub,

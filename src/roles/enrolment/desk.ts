@@ -13,7 +13,6 @@ import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import { identityId } from '../../core/identity/id.ts';
 import { checkClock } from '../../core/identity/path.ts';
 import { readSigningRequest } from '../../core/identity/signing-request.ts';
-import { matchesPattern } from '../../core/roster/membership.ts';
 import type {
   BrokerConnection,
   Clock,
@@ -22,6 +21,7 @@ import type {
   Subscription,
   VerifierFactory,
 } from '../../core/ports.ts';
+import { matchesPattern } from '../../core/roster/membership.ts';
 import { TokenBucket } from '../inbox/token-bucket.ts';
 
 /** Somebody whom the authority vouches for. */
