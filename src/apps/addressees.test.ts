@@ -16,7 +16,7 @@ test('names are found in the order of the questions, and are forgotten soon afte
   ];
   await trustOnly(ann, [bob, eve]);
   const clock = manualClock(1_800_000_000_000);
-  const addressees = new Addressees(await openHome(ann.home), clock);
+  const addressees = new Addressees(await openHome(ann.home), undefined, clock);
   assert.deepEqual((await addressees.find('bob')).id, bob.identity.id);
 
   // Bob is known by now and Eve has to be looked up; still she was asked for first.

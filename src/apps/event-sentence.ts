@@ -1,4 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts';
+import { formatId } from '../core/identity/id.ts';
+import type { ChannelEvent } from '../roles/channel/channel-context.ts';
 import type { BrokerEvent } from '../roles/mqtt/events.ts';
 import type { PeerEvent } from './open-peer.ts';
 
@@ -34,9 +36,36 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return `The session with ${event.peer} is lost: ${event.error.message} [${event.error.code}]`;
     case 'broker':
       return `The broker at ${event.remote}: ${brokerSentence(event.event)}`;
+    case 'channel':
+      return channelSentence(event.event);
     case 'notary-trouble':
       return `The notary: ${event.error.message} [${event.error.code}]`;
     case 'confirmed':
+      return undefined;
+  }
+}
+
+function channelSentence(event: ChannelEvent): string | undefined {
+  switch (event.type) {
+    case 'refused':
+      return `Refused on ${event.where}: ${event.error.message} [${event.error.code}]`;
+    case 'gap': {
+      const { first, last } = event.gap;
+      const which = first === last ? `message ${first}` : `messages ${first} to ${last}`;
+      return `Missing from ${event.writer} in ${event.channel}: ${which}; what follows comes without. [gap]`;
+    }
+    case 'expired':
+      return `Message ${event.n} from ${event.writer} came after its expiry and was dropped. [expired]`;
+    case 'held-full':
+      return `Frames in ${event.channel} came before their keys, and there is no room to keep more. [grant-missing]`;
+    case 'unfetched':
+      return `In ${event.channel} these readers have not fetched the keys: ${event.readers.map(formatId).join(', ')}. [grant-missing]`;
+    case 'unconfirmed':
+      return `Not all who have to confirmed frame ${event.seq} in ${event.channel}.`;
+    case 'not-logged':
+      return `Frame ${event.seq} is not in the ledger: ${event.error.message} [${event.error.code}]`;
+    case 'repaired':
+    case 'rotated':
       return undefined;
   }
 }

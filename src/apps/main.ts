@@ -5,6 +5,7 @@ import { registerLedger } from './ledger.ts';
 import { registerNotary } from './notary.ts';
 import { type Family, runProgram } from './program.ts';
 import { registerPub } from './pub.ts';
+import { registerRoster } from './roster/commands.ts';
 import { registerSession } from './session.ts';
 import { registerSub } from './sub.ts';
 import { registerToken } from './token.ts';
@@ -18,6 +19,7 @@ const families: readonly Family[] = [
   registerToken,
   registerEnrol,
   registerSession,
+  registerRoster,
   registerPub,
   registerSub,
   registerBroker,

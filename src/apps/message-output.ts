@@ -22,7 +22,7 @@ export function messageText({ payload, contentType }: ReceivedMessage): string {
  */
 export function messageJson(
   from: { readonly name: string; readonly id: Uint8Array },
-  message: ReceivedMessage,
+  message: ReceivedMessage & { readonly channel?: string | null; readonly retained?: boolean },
 ): Record<string, unknown> {
   const { n, timeMs, contentType, late, topic, payload } = message;
   const text = decoded(payload);
@@ -30,6 +30,7 @@ export function messageJson(
     event: 'message',
     from: { name: from.name, id: formatId(from.id) },
     ...(topic === null ? {} : { topic }),
+    ...(message.channel ? { channel: message.channel, retained: message.retained ?? false } : {}),
     n,
     time: isoTime(timeMs),
     contentType,

@@ -3,14 +3,18 @@ import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { Qos } from '../core/ports.ts';
 import type { Home, LoadedIdentity } from '../node/home.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
-import { Bus, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
+import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
 import type { Addressee, BusLogging } from '../roles/bus/bus-sessions.ts';
+import { followRoster } from '../roles/bus/roster-feed.ts';
+import { MemoryChannels } from '../roles/memory-channels.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
+import type { RosterKeeper } from '../roles/roster-keeper.ts';
 import type { Sent } from '../roles/send-queue.ts';
 import { Submitting } from '../roles/submitting.ts';
 import { Addressees } from './addressees.ts';
 import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
 import type { PeerEvent } from './open-peer.ts';
+import { asMember } from './open-roster.ts';
 
 /** How an identity takes part at a broker. */
 export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
@@ -22,14 +26,18 @@ export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
 
 /** How one message is published: for whom, and how far to wait. */
 export interface PublishOptions extends BusPublishOptions {
-  /** The name under which its one reader is trusted. */
-  readonly to: string;
+  /** The name under which its one reader is trusted; without it, all readers of the topic's channel. */
+  readonly to?: string;
+  /** The broker keeps it for those who subscribe later; in channels only. */
+  readonly retain?: boolean;
 }
 
 /** What {@link joinBroker} takes beside a broker's address. */
 export interface BusIdentity {
   readonly home: Home;
   readonly identity: LoadedIdentity;
+  /** Whose channels it takes part in; undefined for none. */
+  readonly roster: RosterKeeper | undefined;
   readonly shared: PeerOptions;
   readonly onEvent: (event: PeerEvent) => void;
 }
@@ -45,8 +53,8 @@ const NOTARY_SILENCE_MS = 15_000;
  */
 export async function joinBroker(url: string, own: BusIdentity, options: JoinOptions = {}): Promise<SealwireBus> {
   const { qos = 1, notary, ...access } = options;
-  const { identity, shared, onEvent } = own;
-  const addressees = new Addressees(own.home, shared.clock);
+  const { identity, shared, roster, onEvent } = own;
+  const addressees = new Addressees(own.home, roster, shared.clock);
   const notaryAt = notary === undefined ? undefined : await addressees.find(notary);
   const broker = await connectAs(identity, url, shared, {
     ...access,
@@ -61,13 +69,20 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     }),
     broker,
     qos,
-    ...(logging ? { logging } : {}),
+    ...(logging ? { logging, sink: logging.submitting } : {}),
+    ...(roster ? { channels: channelsOf(own, roster) } : {}),
     onRefused: (error, topic) =>
       onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
     onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
   });
   const joined = new SealwireBus(addressees, bus, logging);
   try {
+    if (roster) {
+      await followRoster(broker, roster, (error, topic) =>
+        onEvent({ type: 'channel', event: { type: 'refused', error, where: topic } }),
+      );
+    }
+
     await logging?.submitting.start();
   } catch (error) {
     await joined.close();
@@ -75,6 +90,15 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     throw notThere(error, `The notary ${notary}`, hint);
   }
   return joined;
+}
+
+function channelsOf({ identity, shared, onEvent }: BusIdentity, roster: RosterKeeper): BusChannels {
+  return {
+    roster,
+    store: new MemoryChannels(),
+    own: asMember(identity, roster.current, shared.clock.now()),
+    onEvent: (event) => onEvent({ type: 'channel', event }),
+  };
 }
 
 /** Says who it is that is not there, by name; any other error as it is. */
@@ -133,14 +157,16 @@ export class SealwireBus implements AsyncDisposable {
   }
 
   /**
-   * Seals `payload` for one reader and publishes it on `topic`. Opens a session with the reader first where there is
-   * none; rejects with `peer-offline` where it does not answer within one handshake's time, or `waitMs`. Messages to one
+   * Seals `payload` for one reader, or without `to` for all readers of the channel that `topic` belongs to, and
+   * publishes it. Opens a session with the one reader first where there is none; rejects with `peer-offline` where it does not answer within one handshake's time, or `waitMs`. Messages to one
    * reader leave in the order of the calls, awaited or not, and the payload may be changed at once. Rejects with
-   * `topic-invalid`, `identity-unknown`, and as `Session.send` does.
+   * `topic-invalid`, `identity-unknown`, as `Session.send` does, and in a channel with `roster-…`, `channel-unknown` or
+   * `not-allowed`.
    */
   async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions): Promise<Sent> {
     // While a name is looked up, the caller may change its bytes.
     const kept = payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
+    if (to === undefined) return this.#bus.publishInChannel(topic, kept, options);
     try {
       return await this.#bus.publish(topic, kept, await this.#addressees.find(to), options);
     } catch (error) {

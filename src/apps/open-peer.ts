@@ -1,19 +1,22 @@
 import { join } from 'node:path';
 import { SealwireError } from '../core/errors.ts';
 import { formatId } from '../core/identity/id.ts';
-import { anchorsOf, pinByName } from '../core/identity/trust.ts';
+import { pinByName } from '../core/identity/trust.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
 import { type Home, type LoadedIdentity, loadIdentity, openHome, readTrust } from '../node/home.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
+import type { ChannelEvent } from '../roles/channel/channel-context.ts';
 import { Listening } from '../roles/listening.ts';
 import type { BrokerEvent } from '../roles/mqtt/events.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
+import type { RosterKeeper } from '../roles/roster-keeper.ts';
 import type { Session } from '../roles/session.ts';
 import type { SessionTuning } from '../roles/session-context.ts';
 import type { SessionEvent } from '../roles/session-events.ts';
 import { Submitting } from '../roles/submitting.ts';
 import { type JoinOptions, joinBroker, type SealwireBus } from './open-bus.ts';
+import { anchorsWith, openRoster } from './open-roster.ts';
 import { Transports } from './transports.ts';
 
 /** What happens beside messages; `peer` is the name of whom it happened with. */
@@ -23,6 +26,8 @@ export type PeerEvent =
   | { readonly type: 'handshake-refused'; readonly error: SealwireError; readonly remote: string }
   /** A session at a broker ended without its signed end: what was not confirmed in it may not have arrived. */
   | { readonly type: 'session-lost'; readonly error: SealwireError; readonly peer: string }
+  /** Something happened in a channel, or to the roster. */
+  | { readonly type: 'channel'; readonly event: ChannelEvent }
   /** The session with the notary was lost or its answer does not hold; it is tried again. */
   | { readonly type: 'notary-trouble'; readonly error: SealwireError }
   /** The line to a broker was lost, was made again, or is contested. */
@@ -59,7 +64,7 @@ export async function openPeer(options: OpenPeerOptions): Promise<SealwirePeer> 
     ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
     nowMs: systemClock.now(),
   });
-  const peer = new SealwirePeer(home, loaded, options);
+  const peer = new SealwirePeer(home, loaded, await openRoster(home), options);
   try {
     await peer.start();
   } catch (error) {
@@ -78,6 +83,7 @@ export class SealwirePeer implements AsyncDisposable {
   readonly #home: Home;
   readonly #identity: LoadedIdentity;
   readonly #shared: PeerOptions;
+  readonly #roster: RosterKeeper | undefined;
   readonly #peer: Peer;
   readonly #transports: Transports;
   readonly #receipts: SqliteReceipts | undefined;
@@ -85,12 +91,13 @@ export class SealwirePeer implements AsyncDisposable {
   readonly #onEvent: (event: PeerEvent) => void;
   readonly #open = new Set<{ close(): Promise<void> }>();
 
-  constructor(home: Home, identity: LoadedIdentity, options: OpenPeerOptions) {
+  constructor(home: Home, identity: LoadedIdentity, roster: RosterKeeper | undefined, options: OpenPeerOptions) {
     this.#home = home;
     this.name = identity.name;
     this.id = formatId(identity.id);
     this.#onEvent = options.onEvent ?? (() => {});
-    const shared = peerOptions(home, identity, options);
+    const shared = peerOptions(home, identity, roster, options);
+    this.#roster = roster;
     this.#identity = identity;
     this.#shared = shared;
     this.#transports = new Transports(identity, shared);
@@ -141,7 +148,13 @@ export class SealwirePeer implements AsyncDisposable {
    * too, whoever begins them. Rejects as {@link joinBroker} does.
    */
   async join(url: string, options: JoinOptions = {}): Promise<SealwireBus> {
-    const own = { home: this.#home, identity: this.#identity, shared: this.#shared, onEvent: this.#onEvent };
+    const own = {
+      home: this.#home,
+      identity: this.#identity,
+      roster: this.#roster,
+      shared: this.#shared,
+      onEvent: this.#onEvent,
+    };
     const bus = await joinBroker(url, own, options);
     this.#open.add(bus);
     return bus;
@@ -175,10 +188,15 @@ export class SealwirePeer implements AsyncDisposable {
   }
 }
 
-function peerOptions(home: Home, identity: LoadedIdentity, { tuning = {} }: OpenPeerOptions): PeerOptions {
+function peerOptions(
+  home: Home,
+  identity: LoadedIdentity,
+  roster: RosterKeeper | undefined,
+  { tuning = {} }: OpenPeerOptions,
+): PeerOptions {
   return {
     identity,
-    anchors: async () => anchorsOf(await readTrust(home)),
+    anchors: async () => anchorsWith(await readTrust(home), roster?.current),
     crypto: nodeCrypto,
     clock: systemClock,
     verifierOf: nodeVerifier,

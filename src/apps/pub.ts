@@ -13,7 +13,8 @@ import type { PublishOptions } from './open-bus.ts';
 import { notEmpty } from './program.ts';
 
 interface PublishFlags extends BusFlags {
-  readonly to: string;
+  readonly to?: string;
+  readonly retain?: boolean;
   readonly line?: boolean;
   readonly file?: string;
   readonly until?: SendUntil;
@@ -25,6 +26,7 @@ const EXAMPLES = `
 Examples:
   sealwire pub plant/line1/temperature '22.5 °C' --to operator
   sealwire pub plant/line1/log --line --to operator --wait < lines.txt
+  sealwire pub plant/line1/temperature '22.5 °C' --retain
   sealwire pub plant/line1/recipe --file recipe.pdf --to mixer --notary notary --until logged
 
 A reader that does not answer ends it with [peer-offline], exit code 4, unless --wait says otherwise.`;
@@ -33,10 +35,15 @@ A reader that does not answer ends it with [peer-offline], exit code 4, unless -
 export function registerPub(program: Command, context: Context): void {
   const command = program
     .command('pub')
-    .description('seal a message for one reader and publish it on a topic')
+    .description('seal a message for one reader, or for all readers of a channel, and publish it on a topic')
     .argument('<topic>', 'an application topic, for example plant/line1/temperature', notEmpty)
     .argument('[message]', 'what to send; or use --line or --file')
-    .requiredOption('--to <name>', 'the reader, by the name it is trusted under', notEmpty)
+    .option(
+      '--to <name>',
+      'one reader, by the name it is trusted under; else all readers of the topic’s channel',
+      notEmpty,
+    )
+    .option('--retain', 'have the broker keep it for readers that subscribe later (in a channel)')
     .option('--line', 'send each line of standard input as a message')
     .option('--file <file>', 'send what this file holds as one message', notEmpty)
     .addOption(
@@ -84,6 +91,7 @@ async function publish(
 
 function publishOptions({
   to,
+  retain,
   until,
   wait,
   qos,
@@ -94,8 +102,14 @@ function publishOptions({
       hint: 'Name the notary that listens in at this broker, as it is trusted here.',
     });
   }
+  if (retain && to !== undefined) {
+    throw new SealwireError('usage', 'What one reader alone can open is not kept for others.', {
+      hint: 'Leave out --to for the topic’s channel, or --retain.',
+    });
+  }
   return {
-    to,
+    ...(to === undefined ? {} : { to }),
+    ...(retain ? { retain } : {}),
     // What quality of service 0 loses nobody can wait for.
     until: until ?? (qos === '0' ? 'sent' : 'delivered'),
     ...(wait === undefined ? {} : { waitMs: wait === true ? Number.POSITIVE_INFINITY : wait }),
@@ -104,10 +118,10 @@ function publishOptions({
 
 function sentJson(
   topic: string,
-  { to, until }: { readonly to: string; readonly until: SendUntil },
+  { to, until }: { readonly to?: string; readonly until: SendUntil },
   { n, seq, logged }: Sent,
 ): Record<string, unknown> {
-  return { event: until, topic, to, n, seq, entry: logged?.index ?? null };
+  return { event: until, topic, to: to ?? null, n, seq, entry: logged?.index ?? null };
 }
 
 /** The one message that the command line names; undefined for lines. */

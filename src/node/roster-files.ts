@@ -32,6 +32,7 @@ export class RosterFiles implements RosterStore {
   }
 
   async keep(version: number, bytes: Uint8Array): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await replaceFile(join(this.#directory, `${String(version).padStart(6, '0')}.cose`), bytes);
   }
 }

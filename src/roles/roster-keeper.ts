@@ -49,6 +49,11 @@ export class RosterKeeper implements RosterView {
     this.#options = options;
   }
 
+  /** The roster's name. */
+  get name(): string {
+    return this.#options.name;
+  }
+
   get current(): SignedRoster | null {
     return this.#versions.at(-1) ?? null;
   }

@@ -60,6 +60,11 @@ export class WriterRatchet {
     return [...this.#places.values()].some(({ owed }) => owed.size > 0);
   }
 
+  /** Ids of those who lack the keys that they may have, 32 bytes each. */
+  owedIds(): Uint8Array[] {
+    return [...this.#places.values()].flatMap(({ owed }) => [...owed].map(hexToBytes));
+  }
+
   /** Ids of those who may read, 32 bytes each. */
   entitledIds(): Uint8Array[] {
     return [...this.#entitled.keys()].map(hexToBytes);

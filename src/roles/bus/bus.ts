@@ -198,6 +198,7 @@ export class Bus implements AsyncDisposable {
   /** Ends every session in order, but that with the notary, who has to hear of their ends; opens no new ones. */
   async leave(): Promise<void> {
     this.#messages.unbound();
+    await this.#channels?.close();
     await this.#sessions?.leave();
   }
 

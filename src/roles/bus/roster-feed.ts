@@ -9,10 +9,10 @@ export type OnRosterRefused = (error: SealwireError, topic: string) => void;
 /** Follows a roster at a broker, which keeps every version as a retained message. Rejects with `broker-refused`. */
 export function followRoster(
   broker: BrokerConnection,
-  name: string,
   keeper: RosterKeeper,
   onRefused: OnRosterRefused,
 ): Promise<Subscription> {
+  const { name } = keeper;
   const take = async ({ topic, payload }: Publication): Promise<void> => {
     const about = parseRosterTopic(topic);
     // Those that are known already come again with every connection.
@@ -28,9 +28,9 @@ export function followRoster(
 }
 
 /** Has a broker keep every version for whoever comes; rejects as `BrokerConnection.publish` does. */
-export async function publishRoster(broker: BrokerConnection, name: string, keeper: RosterKeeper): Promise<void> {
+export async function publishRoster(broker: BrokerConnection, keeper: RosterKeeper): Promise<void> {
   for (let version = 1; version <= (keeper.current?.version ?? 0); version++) {
     const bytes = keeper.bytesOf(version);
-    if (bytes) await broker.publish(rosterTopic(name, version), bytes, { qos: 1, retain: true });
+    if (bytes) await broker.publish(rosterTopic(keeper.name, version), bytes, { qos: 1, retain: true });
   }
 }

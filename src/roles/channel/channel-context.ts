@@ -24,6 +24,8 @@ export type ChannelEvent =
   | { readonly type: 'repaired'; readonly channel: string; readonly seq: number }
   /** Nobody is waited for any more who has not confirmed that frame. */
   | { readonly type: 'unconfirmed'; readonly channel: string; readonly seq: number }
+  /** This side leaves, and these readers (ids) have not fetched the keys: they can open what it wrote once it is back. */
+  | { readonly type: 'unfetched'; readonly channel: string; readonly readers: readonly Uint8Array[] }
   /** The ledger did not take a label of ours. */
   | { readonly type: 'not-logged'; readonly seq: number; readonly error: SealwireError };
 

@@ -109,7 +109,7 @@ export class ChannelWriter {
     await this.#entrance.run(async () => {});
     while (this.#pumping) await this.#pumping;
     await this.#chasing.finish();
-    this.#granting.stop();
+    await this.#granting.finish();
   }
 
   #rights(): Rights {
@@ -188,10 +188,12 @@ export class ChannelWriter {
     if (retain) this.#retained.remember(topic, first);
     this.#nextFramedN = Math.max(this.#nextFramedN, (batch.at(-1)?.n ?? -1) + 1);
     const sealed = await this.#seal(rights, first, joinPadded(batch, rights.channel.paddingBytes));
-    this.#await(rights, ratchet.ratchetId, sealed, batch);
+    const awaited = this.#await(rights, ratchet.ratchetId, sealed, batch);
     this.#log(sealed, batch);
     await this.#context.broker.publish(topic, sealed.bytes, { qos: this.#context.qos, retain });
-    for (const { n, until, done } of batch) if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });
+    for (const { n, until, done } of batch) {
+      if (until === 'sent' || (until === 'delivered' && !awaited)) done.resolve({ n, seq: sealed.seq, logged: null });
+    }
   }
 
   async #seal({ roster, channel }: Rights, first: PendingMessage, content: Uint8Array): Promise<SealedFrame> {
@@ -211,21 +213,22 @@ export class ChannelWriter {
     return draft.finish(await signer.sign(draft.toBeSigned));
   }
 
-  #await(rights: Rights, ratchetId: Uint8Array, sealed: SealedFrame, batch: readonly PendingMessage[]): void {
+  /** True where somebody has to confirm it. */
+  #await(rights: Rights, ratchetId: Uint8Array, sealed: SealedFrame, batch: readonly PendingMessage[]): boolean {
     const { hasher, clock, ownId, qos } = this.#context;
     const leafHash = hasher.leaf(sealed.label);
     const missing = qos === 0 ? undefined : confirmersOf(rights, ownId, this.#granting.grantedReaders());
-    const waiting = batch.filter(({ until }) => until === 'delivered');
     if (missing === undefined || missing?.size === 0) {
       this.#awaited.addSettled(ratchetId, sealed.seq, leafHash);
-      for (const { n, done } of waiting) done.resolve({ n, seq: sealed.seq, logged: null });
-      return;
+      return false;
     }
+    const waiting = batch.filter(({ until }) => until === 'delivered');
     const now = clock.elapsed();
     this.#chasing.add({
       ...{ ratchetId, seq: sealed.seq, bytes: sealed.bytes, leafHash, missing, messages: waiting },
       ...{ publishedAtMs: now, sentAtMs: now, tries: 0 },
     });
+    return true;
   }
 
   #log({ seq, label }: SealedFrame, batch: readonly PendingMessage[]): void {

@@ -25,6 +25,7 @@ export class Channels implements ControlHandler {
   readonly #reader: ChannelReader;
   readonly #writers = new Map<string, ChannelWriter>();
   readonly #stopWatching: () => void;
+  #closing: Promise<void> | undefined;
 
   /** `own` is this member's identity as others see it; `deliver` takes what comes. */
   constructor(context: ChannelContext, own: ValidIdentity, store: ChannelStore, deliver: Deliver) {
@@ -68,7 +69,12 @@ export class Channels implements ControlHandler {
   }
 
   /** Sends what is queued, confirms what came, and forgets every key. */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#stopWatching();
     await Promise.all([...this.#writers.values()].map((writer) => writer.close()));
     await this.#reader.close();

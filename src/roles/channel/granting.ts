@@ -27,6 +27,8 @@ export class Granting {
   readonly #nextN: () => number;
   #current: WriterRatchet | undefined;
   readonly #former: WriterRatchet[] = [];
+  #beganAtMs = 0;
+  #allFetched: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Readers that the roster does not name by key and that were granted something, by id in hex. */
   readonly #issued = new Map<string, ValidIdentity>();
   /** Of all ratchets that were used lately, in hex. */
@@ -115,8 +117,26 @@ export class Granting {
     return gone;
   }
 
-  /** Forgets every key. */
-  stop(): void {
+  /** Waits, as long as readers that are there take, for those who have not fetched the keys yet; then forgets them all. */
+  async finish(): Promise<void> {
+    const { clock, tuning, onEvent } = this.#context;
+    const leftMs = this.#beganAtMs + tuning.closeTimeoutMs - clock.elapsed();
+    if (this.#owes && leftMs > 0) {
+      const late = Promise.withResolvers<void>();
+      const cancel = clock.after(leftMs, () => late.resolve());
+      await Promise.race([this.#allFetched.promise, late.promise]);
+      cancel();
+    }
+    const readers = this.#all().flatMap((ratchet) => ratchet.owedIds());
+    if (readers.length > 0) onEvent({ type: 'unfetched', channel: this.#channel, readers });
+    this.#stop();
+  }
+
+  get #owes(): boolean {
+    return this.#all().some((ratchet) => ratchet.owes);
+  }
+
+  #stop(): void {
     for (const ratchet of this.#all()) ratchet.erase();
     this.#current = undefined;
     this.#former.length = 0;
@@ -133,6 +153,8 @@ export class Granting {
       history: rights.channel.history,
     });
     this.#current = ratchet;
+    this.#beganAtMs = clock.elapsed();
+    this.#allFetched = Promise.withResolvers();
     this.#remember(ratchet);
     const entitled = [...pinnedReaders(rights, ownId), ...[...this.#issued.values()].map(({ id }) => id)];
     for (const id of entitled) ratchet.entitle(id, this.#nextN());
@@ -155,6 +177,7 @@ export class Granting {
   }
 
   #dropSettled(): void {
+    if (!this.#owes) this.#allFetched.resolve();
     const settled = this.#former.filter((ratchet) => !ratchet.owes);
     for (const ratchet of settled) {
       ratchet.erase();
