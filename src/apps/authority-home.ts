@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
 import { SealwireError } from '../core/errors.ts';
-import { addAuthority, EMPTY_TRUST } from '../core/identity/trust.ts';
-import type { Channel } from '../core/roster/roster.ts';
+import { addAuthority } from '../core/identity/trust.ts';
 import { checkRosterName } from '../core/roster/roster-check.ts';
+import { addMember, changeChannel } from '../core/roster/roster-edit.ts';
+import type { RosterTrust } from '../core/roster/succession.ts';
 import { issueCertificate, selfSign, writeCertificates } from '../node/certificates.ts';
-import { systemClock } from '../node/clock.ts';
-import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
+import { nodeCrypto } from '../node/crypto.ts';
 import { replaceFile } from '../node/files.ts';
 import {
   createHome,
@@ -21,16 +21,16 @@ import {
   writeTrust,
 } from '../node/home.ts';
 import { generateKey } from '../node/key-files.ts';
-import { RosterFiles, readRosterTrust, writeRosterTrust } from '../node/roster-files.ts';
-import { RosterAuthor } from '../roles/enrolment/roster-author.ts';
-import { RosterKeeper } from '../roles/roster-keeper.ts';
+import { readRosterTrust } from '../node/roster-files.ts';
+import { beginRosterAs, editRosterAs, joinRoster, ownRoster } from './roster/authority.ts';
 
-/** The name of the notary that runs beside an authority. */
-export const NOTARY_NAME = 'notary';
-/** The channel that the first version of a roster has: all who enrol write and read everything. */
+/** The channel that a roster has which is made here: all who enrol write and read everything. */
 export const FIRST_CHANNEL = 'all';
 
+const NOTARY_NAME = 'notary';
 const DAY_MS = 86_400_000;
+/** The notary's certificate is made anew when so little of it is left. */
+const NOTARY_LEFT_MS: number = 30 * DAY_MS;
 
 /** How {@link openAuthorityHome} opens. */
 export interface AuthorityHomeOptions {
@@ -43,15 +43,14 @@ export interface AuthorityHomeOptions {
   readonly passphrase?: string;
 }
 
-/** An authority with its roster, and its notary's home around it. */
+/** An authority with its roster, and its notary. */
 export interface AuthorityHome {
-  readonly home: Home;
+  /** Of the authority's own home, which keeps roster and tokens. */
+  readonly directory: string;
   readonly authority: LoadedIdentity;
   readonly notary: LoadedIdentity;
-  readonly keeper: RosterKeeper;
-  readonly author: RosterAuthor;
-  /** 32 bytes: whose key signed the roster's first version. */
-  readonly rosterAuthorityId: Uint8Array;
+  /** On whose word the roster's first version is believed. */
+  readonly trust: RosterTrust;
 }
 
 /** Where the authority lives in a home that `sealwire up` made. */
@@ -66,33 +65,28 @@ export function tokensFile(directory: string): string {
 
 /**
  * Opens an authority, its roster and its notary, and makes what is missing of them: run again after a cut it goes on.
- * Throws as `createHome`, `loadIdentity` and `RosterKeeper.open` do.
+ * Throws as `createHome`, `loadIdentity` and `openRoster` do.
  */
 export async function openAuthorityHome(options: AuthorityHomeOptions): Promise<AuthorityHome> {
-  const { directory, name, nowMs, passphrase } = options;
+  const { name, nowMs, passphrase } = options;
   checkRosterName(name);
   const opening = passphrase === undefined ? {} : { passphrase };
-  const home = await openOrMake(directory, NOTARY_NAME, options, false);
-  const own = await openOrMake(authorityDirectory(directory), name, options, true);
+  const home = await openOrMake(options.directory, NOTARY_NAME, options, false);
+  const directory = authorityDirectory(options.directory);
   // An authority's certificate allows no signatures but on certificates: its dates are judged where it issues.
-  const authority = await loadIdentity(own, opening);
+  const authority = await loadIdentity(await openOrMake(directory, name, options, true), opening);
   await certify(home, authority, nowMs);
   const notary = await loadIdentity(home, { ...opening, nowMs });
-  const { keeper, authorityId } = await rosterOf(home, authority);
-  const author = new RosterAuthor({ crypto: nodeCrypto, clock: systemClock, signer: authority.signer, keeper });
-  await author.begin({
-    members: [{ type: 'pin', name: NOTARY_NAME, id: notary.id }],
-    channels: [openChannel(FIRST_CHANNEL)],
-  });
-  return { home, authority, notary, keeper, author, rosterAuthorityId: authorityId };
+  const trust = await openOwnRoster(directory, authority, notary);
+  await giveRoster(home, directory, trust);
+  return { directory, authority, notary, trust };
 }
 
 async function openOrMake(directory: string, name: string, options: AuthorityHomeOptions, ca: boolean): Promise<Home> {
   const { nowMs, passphrase } = options;
   if (existsSync(homeAt(directory).keyFile)) return openHome(directory);
   const privateKey = generateKey();
-  const chain = [await selfSign(privateKey, { name, nowMs, ca })];
-  const contents = { privateKey, chain, trust: EMPTY_TRUST };
+  const contents = { privateKey, chain: [await selfSign(privateKey, { name, nowMs, ca })] };
   return createHome(directory, passphrase === undefined ? contents : { ...contents, passphrase });
 }
 
@@ -105,35 +99,32 @@ async function certify(home: Home, authority: LoadedIdentity, nowMs: number): Pr
   if (trusting !== trust) await writeTrust(home, trusting);
   const { name, chain } = await readCertificate(home);
   const [leaf] = chain;
-  if (!leaf || (equalBytes(leaf.issuer, certificate.subject) && nowMs < leaf.notAfterMs - 30 * DAY_MS)) return;
+  if (!leaf || (equalBytes(leaf.issuer, certificate.subject) && nowMs < leaf.notAfterMs - NOTARY_LEFT_MS)) return;
   const issued = await issueCertificate(authority, leaf.publicKey, { name, nowMs });
   await replaceFile(home.certificateFile, writeCertificates(issued.map(({ der }) => der)));
 }
 
-async function rosterOf(
-  home: Home,
-  authority: LoadedIdentity,
-): Promise<{ readonly keeper: RosterKeeper; readonly authorityId: Uint8Array }> {
-  const trust = (await readRosterTrust(home)) ?? { name: authority.name, authorityId: authority.id };
-  await writeRosterTrust(home, trust);
-  const store = new RosterFiles(home);
-  const keeper = await RosterKeeper.open({ ...trust, crypto: nodeCrypto, verifierOf: nodeVerifier, store });
-  return { keeper, authorityId: trust.authorityId };
+/** The notary goes by the authority's roster. */
+async function giveRoster(home: Home, directory: string, trust: RosterTrust): Promise<void> {
+  const { keeper, now } = await ownRoster(directory);
+  const versions = Array.from({ length: now.version }, (_, i) => keeper.bytesOf(i + 1) ?? new Uint8Array());
+  await joinRoster(home, trust, versions);
 }
 
-function openChannel(name: string): Channel {
-  return {
-    name,
-    filters: ['#'],
-    writers: [],
-    readers: [],
-    confirmers: 'none',
-    rotateAfterMs: DAY_MS,
-    rotateAfterFrames: 2 ** 20,
-    history: false,
-    batchMax: 1024,
-    paddingBytes: 0,
-    evidence: 'none',
-    erasers: [],
-  };
+async function openOwnRoster(
+  directory: string,
+  authority: LoadedIdentity,
+  { name, id }: LoadedIdentity,
+): Promise<RosterTrust> {
+  const home = await openHome(directory);
+  if (!(await readRosterTrust(home))) await beginRosterAs(authority, directory, authority.name);
+  const { now } = await ownRoster(directory);
+  if (now.version === 1) {
+    await editRosterAs(authority, directory, (roster) =>
+      changeChannel(addMember(roster, { type: 'pin', name, id }), FIRST_CHANNEL, { filters: ['#'] }),
+    );
+  }
+  const trust = await readRosterTrust(home);
+  if (!trust) throw new SealwireError('internal', 'A roster was begun and is not there.');
+  return trust;
 }

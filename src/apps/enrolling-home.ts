@@ -94,7 +94,7 @@ export async function enrolHome(
 }
 
 /** The new chain in the home, and the authority among those it trusts; throws `key-changed`, `usage`. */
-export async function takeCertificates(home: Home, { chain, authority }: Membership): Promise<void> {
+async function takeCertificates(home: Home, { chain, authority }: Membership): Promise<void> {
   const trust = await readTrust(home);
   const name = authority.commonName ?? 'authority';
   const trusting = addAuthority(nodeCrypto, trust, { name, certificate: authority });

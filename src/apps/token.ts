@@ -2,10 +2,8 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { formatToken, makeToken, tokenKeys } from '../core/enrolment/token.ts';
 import { SealwireError } from '../core/errors.ts';
 import { checkClock } from '../core/identity/path.ts';
-import { decodeRoster } from '../core/roster/signed-roster.ts';
 import { nodeCrypto } from '../node/crypto.ts';
 import { openHome, readCertificate } from '../node/home.ts';
-import { RosterFiles } from '../node/roster-files.ts';
 import { SqliteTokens } from '../node/sqlite-tokens.ts';
 import { authorityDirectory, FIRST_CHANNEL, tokensFile } from './authority-home.ts';
 import { printable } from './console.ts';
@@ -14,6 +12,7 @@ import { duration } from './duration.ts';
 import { isoDate } from './identity.ts';
 import { notEmpty } from './program.ts';
 import { qrLines } from './qr.ts';
+import { ownRoster } from './roster/authority.ts';
 
 /** How long a token can be used unless told. */
 export const TOKEN_LIFE_MS: number = 60 * 60_000;
@@ -101,8 +100,8 @@ async function openAuthority(directory: string): ReturnType<typeof openHome> {
 }
 
 async function checkChannels(directory: string, channels: readonly string[]): Promise<void> {
-  const newest = (await new RosterFiles(await openHome(directory)).load()).at(-1);
-  const known = newest ? decodeRoster(nodeCrypto, newest).channels.map(({ name }) => name) : [];
+  const { now } = await ownRoster(authorityDirectory(directory));
+  const known = now.channels.map(({ name }) => name);
   const unknown = channels.find((channel) => !known.includes(channel));
   if (unknown === undefined) return;
   throw new SealwireError('channel-unknown', `The roster has no channel ${JSON.stringify(unknown)}.`, {

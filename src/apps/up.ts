@@ -9,7 +9,6 @@ import { readSmallFile } from '../node/files.ts';
 import { readPassphrase } from '../node/passphrase.ts';
 import type { RunningBroker } from '../node/running-broker.ts';
 import { SqliteTokens } from '../node/sqlite-tokens.ts';
-import { publishRoster } from '../roles/bus/roster-feed.ts';
 import { EnrolmentDesk } from '../roles/enrolment/desk.ts';
 import { type AuthorityHome, FIRST_CHANNEL, openAuthorityHome, tokensFile } from './authority-home.ts';
 import { tlsFiles } from './broker.ts';
@@ -20,6 +19,7 @@ import { duration } from './duration.ts';
 import { HomeAuthority } from './enrolment-authority.ts';
 import { runNotary } from './notary.ts';
 import { notEmpty, wholeNumber } from './program.ts';
+import { ownRoster } from './roster/authority.ts';
 import { Seldom } from './seldom.ts';
 import { collectNames, issueToken, printToken, TOKEN_LIFE_MS, tokenPattern } from './token.ts';
 
@@ -133,7 +133,8 @@ async function openDesk(
   await using opening = new AsyncDisposableStack();
   const shared = { crypto: nodeCrypto, clock: systemClock };
   const broker = opening.use(await connectAs(own.notary, url, shared, access));
-  await publishRoster(broker, own.keeper);
+  const authority = new HomeAuthority(own, { clock: systemClock, broker, validDays });
+  await authority.publish();
   const tokens = opening.use(new SqliteTokens(tokensFile(context.home)));
   opening.use(
     await EnrolmentDesk.open({
@@ -141,7 +142,7 @@ async function openDesk(
       verifierOf: nodeVerifier,
       broker,
       tokens,
-      authority: new HomeAuthority(own, { clock: systemClock, broker, validDays }),
+      authority,
       onEnrolled: ({ name, id }, how) => {
         const word = how === 'token' ? 'enrolled' : 'has a new certificate';
         context.console.note(printable(`${name} (${formatId(id)}) ${word}.`));
@@ -159,10 +160,11 @@ function urlOf({ urls, addresses }: RunningBroker): string {
 }
 
 async function announce(context: Context, own: AuthorityHome, broker: RunningBroker, notary: string): Promise<void> {
-  const { authority, keeper } = own;
+  const { authority, directory } = own;
+  const { now } = await ownRoster(directory);
   const id = formatId(authority.id);
   const { addresses } = broker;
-  const roster = { name: keeper.name, version: keeper.current?.version };
+  const roster = { name: now.name, version: now.version };
   if (context.json) {
     await context.console.json({ event: 'listening', addresses, notary, authority: id, roster });
     return;

@@ -25,8 +25,7 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-/** Tokens that can be kept at once. */
-export const TOKENS_MAX = 10_000;
+const TOKENS_MAX = 10_000;
 /** Whoever comes too late is told so for this long; then the token is forgotten. */
 const FORGET_AFTER_S: number = 7 * 86_400;
 

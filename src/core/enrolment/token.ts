@@ -1,4 +1,4 @@
-import { base64urlnopad, bytesToHex, concatBytes, equalBytes, utf8ToBytes } from '../bytes.ts';
+import { base64urlnopad, concatBytes, equalBytes, utf8ToBytes } from '../bytes.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 
@@ -6,8 +6,8 @@ import { SealwireError } from '../errors.ts';
 const SECRET_BYTES = 16;
 /** What names a token where others read along. */
 export const TOKEN_ID_BYTES = 16;
-/** How a token begins, so that it is told from anything else that is copied and pasted. */
-export const TOKEN_PREFIX = 'sealwire-enrol:';
+// So that it is told from anything else that is copied and pasted.
+const TOKEN_PREFIX = 'sealwire-enrol:';
 
 const AUTHORITY_BYTES = 32;
 const CHECK_BYTES = 4;
@@ -37,7 +37,7 @@ export function makeToken(crypto: Crypto, authorityId: Uint8Array): EnrolmentTok
   return { authorityId, secret: crypto.random(SECRET_BYTES) };
 }
 
-/** The token as text: {@link TOKEN_PREFIX} and base64url of version, id, secret and four bytes of checksum. */
+/** The token as text: `sealwire-enrol:` and base64url of version, id, secret and four bytes of checksum. */
 export function formatToken(crypto: Crypto, { authorityId, secret }: EnrolmentToken): string {
   if (authorityId.length !== AUTHORITY_BYTES || secret.length !== SECRET_BYTES) {
     throw new SealwireError('malformed', 'A token is made of an id of 32 bytes and a secret of 16.');
@@ -68,11 +68,6 @@ export function tokenKeys(crypto: Crypto, { authorityId, secret }: EnrolmentToke
     requestKey: expand('request', 32),
     answerKey: expand('answer', 32),
   };
-}
-
-/** A token's id as key of a table. */
-export function tokenKey(tokenId: Uint8Array): string {
-  return bytesToHex(tokenId);
 }
 
 function bytesOf(text: string): Uint8Array {
