@@ -10,6 +10,7 @@ import { readIdentity } from '../core/ledger/identity.ts';
 import type { Statement } from '../core/ledger/statement.ts';
 import type { LedgerReader } from '../core/ledger/store.ts';
 import { LeafList, Tracks } from '../core/ledger/tracks.ts';
+import { decodeRoster } from '../core/roster/signed-roster.ts';
 import { nodeCrypto } from '../node/crypto.ts';
 import { openHome, readTrust } from '../node/home.ts';
 import { printable } from './console.ts';
@@ -98,6 +99,7 @@ async function showEntry(
 ): Promise<void> {
   const entry = readEntry(index, bytes);
   if (entry.type === 'statement') return showStatement(context, names, index, entry.statement);
+  if (entry.type === 'roster') return showRoster(context, index, entry.bytes);
   const { label } = entry;
   tracks.take(label, index);
   if (label.kind === KIND.end) tracks.end(label, decodeRatchetEnd(label.content, label.seq));
@@ -181,6 +183,16 @@ async function showStatement(
   if (json) return console.json({ ...common, id: formatId(id), name });
   const what = content.kind === KIND.policy ? `ledger ${content.origin} of` : 'admitted';
   await console.line(`${index}  ${time}  ${printable(`${what} ${name ?? 'an identity'}`)}  ${formatId(id)}`);
+}
+
+async function showRoster({ console, json }: Context, index: number, bytes: Uint8Array): Promise<void> {
+  const { name, version, hash, issuedAtS, signerId } = decodeRoster(nodeCrypto, bytes);
+  const time = isoTime(issuedAtS);
+  if (json) {
+    const about = { name, version, hash: bytesToHex(hash), authority: formatId(signerId) };
+    return console.json({ entry: index, kind: 'roster', time, ...about });
+  }
+  await console.line(`${index}  ${time}  ${printable(`roster ${name} version ${version}`)}  ${formatId(signerId)}`);
 }
 
 async function showGaps({ console, json }: Context, names: Names, tracks: Tracks, fromStart: boolean): Promise<void> {

@@ -3,10 +3,12 @@ import type { Qos } from '../core/ports.ts';
 import type { LoadedIdentity } from '../node/home.ts';
 import { BusNotary } from '../roles/bus/bus-notary.ts';
 import { BusSessions } from '../roles/bus/bus-sessions.ts';
+import { followRoster } from '../roles/bus/roster-feed.ts';
 import type { Notary } from '../roles/notary.ts';
 import type { NotaryService } from '../roles/notary-service.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import { AsyncQueue } from '../roles/queue.ts';
+import type { RosterKeeper } from '../roles/roster-keeper.ts';
 import type { Session } from '../roles/session.ts';
 import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
 
@@ -23,6 +25,8 @@ export interface NotaryParts {
   readonly identity: LoadedIdentity;
   readonly shared: PeerOptions;
   readonly notary: Notary;
+  /** Followed at the broker; undefined for none. */
+  readonly roster: RosterKeeper | undefined;
   readonly service: NotaryService;
   readonly onTrouble: (error: SealwireError, who: string) => void;
 }
@@ -32,7 +36,7 @@ export interface NotaryParts {
  * that. Rejects with `broker-unreachable`, `broker-refused` or `topic-invalid`.
  */
 export async function notaryAtBroker(parts: NotaryParts, at: NotaryBroker): Promise<AsyncDisposable> {
-  const { identity, shared, notary, service, onTrouble } = parts;
+  const { identity, shared, notary, roster, service, onTrouble } = parts;
   const { url, qos = 1, filters = ['#'], ...access } = at;
   await using opening = new AsyncDisposableStack();
   const broker = opening.use(await connectAs(identity, url, shared, access));
@@ -51,6 +55,7 @@ export async function notaryAtBroker(parts: NotaryParts, at: NotaryBroker): Prom
       onRefused: (error, topic) => onTrouble(error, claimedSender(topic)),
     }),
   );
+  if (roster) await followRoster(broker, roster, onTrouble);
   const crypto = shared.crypto;
   const sessionOf = (senderId: Uint8Array): Session | undefined => sessions.current(senderId);
   const listening = await BusNotary.start({ crypto, notary, broker, filters, qos, sessionOf, onTrouble });

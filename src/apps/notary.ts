@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { SealwireError } from '../core/errors.ts';
 import { formatId } from '../core/identity/id.ts';
 import type { Anchor } from '../core/identity/path.ts';
-import { anchorsOf } from '../core/identity/trust.ts';
 import { checkFilter } from '../core/topic.ts';
 import { systemClock } from '../node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../node/crypto.ts';
@@ -15,11 +14,13 @@ import { parseBrokerUrl } from '../roles/mqtt/address.ts';
 import { type Notary, openNotary } from '../roles/notary.ts';
 import { NotaryService, type NotaryServiceEvents } from '../roles/notary-service.ts';
 import { Peer } from '../roles/peer.ts';
+import type { RosterKeeper } from '../roles/roster-keeper.ts';
 import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
 import { printable } from './console.ts';
 import { aborted, type Context } from './context.ts';
 import { eventSentence } from './event-sentence.ts';
 import { type NotaryBroker, notaryAtBroker } from './notary-bus.ts';
+import { anchorsWith, openRoster } from './open-roster.ts';
 import { notEmpty } from './program.ts';
 import { Seldom } from './seldom.ts';
 import { Transports } from './transports.ts';
@@ -63,11 +64,15 @@ export async function runNotary(options: NotaryOptions): Promise<RunningNotary> 
   });
   await using opening = new AsyncDisposableStack();
   const store = opening.use(openLedgerStore(ledgerFile));
-  const anchors = async (): Promise<readonly Anchor[]> => anchorsOf(await readTrust(home));
+  const roster = await openRoster(home);
+  const anchors = async (): Promise<readonly Anchor[]> => anchorsWith(await readTrust(home), roster?.current);
   const shared = { crypto: nodeCrypto, clock: systemClock, verifierOf: nodeVerifier, anchors };
   const { signer, certificates } = identity;
   const origin = options.origin ?? `sealwire/${identity.name}`;
-  const notary = opening.use(await openNotary({ ...shared, store, signer, certificates, origin }));
+  const notary = opening.use(
+    await openNotary({ ...shared, store, signer, certificates, origin, ...(roster ? { roster } : {}) }),
+  );
+  if (roster) opening.defer(await logRosters(notary, roster));
   const onRefused = (error: SealwireError, remote: string): void => options.events?.onTrouble?.(error, remote);
   const listener = await new Transports(identity, shared).listen(options.address, onRefused);
   const listening = new Listening(new Peer({ ...shared, identity }), listener, { onRefused });
@@ -78,12 +83,25 @@ export async function runNotary(options: NotaryOptions): Promise<RunningNotary> 
     await serving;
   });
   if (options.broker) {
-    const parts = { identity, shared: { ...shared, identity }, notary, service, onTrouble: onRefused };
+    const parts = { identity, shared: { ...shared, identity }, notary, roster, service, onTrouble: onRefused };
     opening.use(await notaryAtBroker(parts, options.broker));
   }
   const parts = opening.move();
   const close = (): Promise<void> => parts.disposeAsync();
   return { notary, address: listening.address, ledgerFile, close, [Symbol.asyncDispose]: close };
+}
+
+/** Logs every version of the roster that is known, and those that come. Gives how to stop. */
+async function logRosters(notary: Notary, roster: RosterKeeper): Promise<() => void> {
+  const logAll = async (): Promise<void> => {
+    for (let version = 1; version <= (roster.current?.version ?? 0); version++) {
+      const bytes = roster.bytesOf(version);
+      if (bytes) await notary.logRoster(bytes);
+    }
+  };
+  await logAll();
+  // What stops the notary is told by the notary.
+  return roster.onChange(() => void logAll().catch(() => {}));
 }
 
 interface NotaryFlags extends Omit<BrokerFlags, 'broker'> {
@@ -130,7 +148,9 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
     ...(broker === undefined ? {} : { broker }),
     events: {
       onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
-      onTrouble: (error, who) => trouble.say(printable(`${who}: ${error.message} [${error.code}]`), error.code),
+      // One code stands for several troubles, which begin with words of their own.
+      onTrouble: (error, who) =>
+        trouble.say(printable(`${who}: ${error.message} [${error.code}]`), `${error.code} ${error.message.slice(0, 20)}`),
     },
   });
   const { notary, address, ledgerFile } = running;

@@ -84,6 +84,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'roster-invalid': EXIT.refused,
   'roster-forked': EXIT.refused,
   'roster-expired': EXIT.refused,
+  'roster-behind': EXIT.refused,
   'channel-unknown': EXIT.usage,
   'not-allowed': EXIT.refused,
   'identity-revoked': EXIT.refused,

@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'roster-invalid'
   | 'roster-forked'
   | 'roster-expired'
+  | 'roster-behind'
   | 'channel-unknown'
   | 'not-allowed'
   | 'identity-revoked'

@@ -1,19 +1,13 @@
-import { DatabaseSync } from 'node:sqlite';
 import { SealwireError } from '../core/errors.ts';
 import type { LoggedLabel, ReceiptStore } from '../core/ledger/submission.ts';
-import { createPrivateFile } from './sqlite-ledger-file.ts';
+import { type FilePlan, SqliteFile } from './sqlite-file.ts';
 
-/** How long to wait for another process of this home that is writing. */
-const BUSY_TIMEOUT_MS = 5000;
-const SCHEMA_VERSION = 1;
-const SCHEMA = `
-  CREATE TABLE receipt (
-    label BLOB PRIMARY KEY,
-    entry INTEGER NOT NULL,
-    receipt BLOB NOT NULL
-  ) STRICT;
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
+const PLAN: FilePlan = {
+  what: 'the receipts of a home',
+  migrations: ['CREATE TABLE receipt (label BLOB PRIMARY KEY, entry INTEGER NOT NULL, receipt BLOB NOT NULL) STRICT;'],
+  probe: 'SELECT label, entry, receipt FROM receipt LIMIT 1',
+  pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;',
+};
 
 interface Waiting {
   readonly label: Uint8Array;
@@ -23,25 +17,13 @@ interface Waiting {
 
 /** Receipts in a SQLite file. What arrives in one turn of the loop is made durable by one commit. */
 export class SqliteReceipts implements ReceiptStore, Disposable {
-  readonly #database: DatabaseSync;
-  readonly #path: string;
+  readonly #file: SqliteFile;
   #waiting: Waiting[] = [];
+  #closed = false;
 
   /** Opens or makes the file, which other processes may write as well; throws `file-unreadable` or `unsupported`. */
   constructor(path: string) {
-    this.#path = path;
-    try {
-      createPrivateFile(path);
-      this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    } catch (cause) {
-      throw unusable(path, cause);
-    }
-    try {
-      this.#prepare();
-    } catch (cause) {
-      this.#database.close();
-      throw unusable(path, cause);
-    }
+    this.#file = new SqliteFile(path, PLAN);
   }
 
   keep(label: Uint8Array, logged: LoggedLabel): Promise<void> {
@@ -53,47 +35,25 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
 
   /** The receipt kept for `label`, or undefined. */
   find(label: Uint8Array): LoggedLabel | undefined {
-    const row = this.#database.prepare('SELECT entry, receipt FROM receipt WHERE label = ?').get(label);
-    if (!row) return undefined;
-    const { entry, receipt } = row as { entry: number; receipt: Uint8Array };
-    return { index: entry, receipt };
+    const [row] = this.#file.all('SELECT entry, receipt FROM receipt WHERE label = ?', label);
+    return row && { index: Number(row[0]), receipt: row[1] as Uint8Array };
   }
 
   /** How many receipts are kept. */
   count(): number {
-    const row = this.#database.prepare('SELECT count(*) AS count FROM receipt').get();
-    return Number(row?.['count'] ?? 0);
+    return Number(this.#file.all('SELECT count(*) FROM receipt')[0]?.[0] ?? 0);
   }
 
   /** Makes what waits durable and closes the file. */
   close(): void {
-    if (!this.#database.isOpen) return;
+    if (this.#closed) return;
     this.#commit();
-    this.#database.close();
+    this.#closed = true;
+    this.#file[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #prepare(): void {
-    // Two processes may find the file new at once: the second one waits here and then finds it made.
-    this.#database.exec('BEGIN IMMEDIATE');
-    const version = this.#number('PRAGMA user_version');
-    if (version > SCHEMA_VERSION) {
-      throw new SealwireError('unsupported', `${this.#path} was written by a newer version of sealwire.`, {
-        hint: 'Use that version, or move the file away.',
-      });
-    }
-    if (version === 0 && this.#number('SELECT count(*) FROM sqlite_schema') === 0) this.#database.exec(SCHEMA);
-    this.#database.exec('COMMIT');
-    // Throws for a database of something else.
-    this.#database.prepare('SELECT label, entry, receipt FROM receipt LIMIT 1');
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
-  }
-
-  #number(sql: string): number {
-    return Number(Object.values(this.#database.prepare(sql).get() ?? {})[0]);
   }
 
   #commit(): void {
@@ -101,13 +61,13 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
     this.#waiting = [];
     if (waiting.length === 0) return;
     try {
-      const insert = this.#database.prepare('INSERT OR REPLACE INTO receipt VALUES (?, ?, ?)');
-      this.#database.exec('BEGIN IMMEDIATE');
-      for (const { label, logged } of waiting) insert.run(label, logged.index, logged.receipt);
-      this.#database.exec('COMMIT');
+      this.#file.transaction(() => {
+        for (const { label, logged } of waiting) {
+          this.#file.run('INSERT OR REPLACE INTO receipt VALUES (?, ?, ?)', label, logged.index, logged.receipt);
+        }
+      });
     } catch (cause) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      const error = new SealwireError('file-unreadable', `Receipts cannot be kept in ${this.#path}.`, {
+      const error = new SealwireError('file-unreadable', `Receipts cannot be kept in ${this.#file.path}.`, {
         hint: 'Check that the disk has room and that no other program holds the file.',
         cause,
       });
@@ -116,12 +76,4 @@ export class SqliteReceipts implements ReceiptStore, Disposable {
     }
     for (const { done } of waiting) done.resolve();
   }
-}
-
-function unusable(path: string, cause: unknown): SealwireError {
-  if (cause instanceof SealwireError) return cause;
-  return new SealwireError('file-unreadable', `${path} is damaged, or not the receipts of a home.`, {
-    hint: 'Move it away; a new one is begun where there is none.',
-    cause,
-  });
 }

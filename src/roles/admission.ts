@@ -8,6 +8,10 @@ import type { LedgerIdentity } from '../core/ledger/identity.ts';
 import type { TreeHasher } from '../core/ledger/merkle.ts';
 import type { NewEntry, Position } from '../core/ledger/store.ts';
 import type { Verifier, VerifierFactory } from '../core/ports.ts';
+import { memberOf } from '../core/roster/membership.ts';
+import { channelByName, isRevoked, mayWrite } from '../core/roster/rights.ts';
+import type { RosterView } from '../core/roster/roster.ts';
+import { topicMatches } from '../core/topic.ts';
 
 /** A label that may go into the ledger, unless its place there is taken. */
 export interface AdmittedLabel {
@@ -16,6 +20,8 @@ export interface AdmittedLabel {
 }
 
 interface Sender {
+  /** Who issued its certificate; null for a pinned identity. */
+  readonly authority: Uint8Array | null;
   readonly identity: LedgerIdentity;
   readonly verifier: Verifier;
 }
@@ -28,21 +34,25 @@ export class Admission {
   readonly #hasher: TreeHasher;
   readonly #verifierOf: VerifierFactory;
   readonly #senders = new Map<string, Sender>();
+  readonly #roster: RosterView | undefined;
 
-  constructor(hasher: TreeHasher, verifierOf: VerifierFactory) {
+  /** Without a `roster` every sender that was admitted may write in every channel. */
+  constructor(hasher: TreeHasher, verifierOf: VerifierFactory, roster?: RosterView) {
+    this.#roster = roster;
     this.#hasher = hasher;
     this.#verifierOf = verifierOf;
   }
 
   /** From now on labels of this identity are taken; throws `key-invalid`. */
-  admit(identity: LedgerIdentity): void {
+  admit(identity: LedgerIdentity, authority: Uint8Array | null = null): void {
     const key = bytesToHex(identity.id);
-    if (!this.#senders.has(key)) this.#senders.set(key, { identity, verifier: this.#verifierOf(identity.publicKey) });
+    const verifier = this.#senders.get(key)?.verifier ?? this.#verifierOf(identity.publicKey);
+    this.#senders.set(key, { identity, authority, verifier });
   }
 
   /**
-   * Throws `malformed`, `too-large`, `unsupported`, `sender-unknown`, `not-admitted` (a kind that ledgers do not take)
-   * or `signature-invalid`.
+   * Throws `malformed`, `too-large`, `unsupported`, `sender-unknown`, `not-admitted` (a kind that ledgers do not take,
+   * or a sender that the roster does not let write there) or `signature-invalid`.
    */
   async check(bytes: Uint8Array): Promise<AdmittedLabel> {
     const label = decodeLabel(bytes);
@@ -55,6 +65,7 @@ export class Admission {
     if (!isLoggedKind(label.kind)) {
       throw new SealwireError('not-admitted', `A ledger takes no labels of kind ${kindName(label.kind)}.`);
     }
+    this.#checkRights(label, sender);
     const confirms = receiptInLabel(label);
     if (label.kind === KIND.end) decodeRatchetEnd(label.content, label.seq);
     const held = sender.verifier.verify(label.toBeVerified, label.signature);
@@ -65,4 +76,21 @@ export class Admission {
     const leaf = this.#hasher.leaf(bytes);
     return { label, entry: { kind, bytes, leaf, position: { senderId, ratchetId, seq }, confirms } };
   }
+
+  /** The newest roster decides, whichever the label was written under: removals count at once. */
+  #checkRights({ senderId, channel, rosterName, topic }: Label, { identity, authority }: Sender): void {
+    const roster = this.#roster?.current;
+    if (!roster) return;
+    if (isRevoked(roster, senderId)) throw notAllowed('its sender’s key counts no more');
+    if (channel === null) return;
+    const named = rosterName === roster.name ? channelByName(roster, channel) : undefined;
+    if (!named?.filters.some((filter) => topicMatches(filter, topic)))
+      throw notAllowed('its channel has no such topic');
+    const member = memberOf(roster, { id: identity.id, name: identity.name ?? '', authority });
+    if (member === null || !mayWrite(named, member)) throw notAllowed(`its sender may not write in ${channel}`);
+  }
+}
+
+function notAllowed(why: string): SealwireError {
+  return new SealwireError('not-admitted', `The roster does not allow a label: ${why}.`);
 }

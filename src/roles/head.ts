@@ -1,6 +1,7 @@
 import { equalBytes } from '../core/bytes.ts';
 import type { Crypto } from '../core/crypto/port.ts';
 import { SealwireError } from '../core/errors.ts';
+import { KIND } from '../core/kinds.ts';
 import {
   type Block,
   type BlockHeader,
@@ -14,6 +15,8 @@ import { CompactRange, type TreeHasher } from '../core/ledger/merkle.ts';
 import { KEPT_LEVEL_STEP, type NodePlan, planCompactRange } from '../core/ledger/proofs.ts';
 import type { LedgerHead, LedgerReader, LedgerStore, NewEntry, NewNode } from '../core/ledger/store.ts';
 import type { Signer, Verifier } from '../core/ports.ts';
+import { decodeRoster } from '../core/roster/signed-roster.ts';
+import { rosterClaim } from '../core/roster/succession.ts';
 
 // A block is made in four steps: its entries and its unsigned header are kept in one transaction that moves the head
 // (1); the notary signs that header (2); the signature is kept (3); submitters get their receipts (4). Only step 1
@@ -73,13 +76,18 @@ export async function appendBlock(
     previous: before && blockLink(keys.crypto, { protectedBytes: before.protectedBytes, root: before.head.root }),
     firstIndex: before?.head.treeSize ?? 0,
     treeSize: range.size,
-    roster: null,
+    roster: newestRoster(keys.crypto, entries) ?? before?.header.roster ?? null,
   };
   const head = { height: header.height, treeSize: range.size, root: range.root() };
   const protectedBytes = encodeBlockHeader(header);
   await store.append({ expected: before?.head ?? null, head, protectedBytes, entries, nodes });
   const signature = await signKept(keys, store, head, protectedBytes);
   return { head, header, protectedBytes, signature, range };
+}
+
+function newestRoster(crypto: Crypto, entries: readonly NewEntry[]): BlockHeader['roster'] {
+  const newest = entries.findLast(({ kind }) => kind === KIND.signedRoster);
+  return newest ? rosterClaim(decodeRoster(crypto, newest.bytes)) : null;
 }
 
 /** Steps 2 and 3, in normal running and after a crash. */

@@ -1,9 +1,8 @@
-import { bytesToHex } from '../core/bytes.ts';
+import { bytesToHex, equalBytes } from '../core/bytes.ts';
 import { type ChannelStore, HELD_BOUNDS, type HeldFrame, type StoredRatchet } from '../core/channel/store.ts';
 
-interface Held {
+interface Held extends HeldFrame {
   readonly seq: number;
-  readonly held: HeldFrame;
 }
 
 interface Load {
@@ -11,12 +10,17 @@ interface Load {
   bytes: number;
 }
 
+/** Frames of one writer, by ratchet and then by seq, and how much they are. */
+interface HeldOf extends Load {
+  readonly byRatchet: Map<string, Map<number, Held[]>>;
+}
+
 /** A {@link ChannelStore} that lives as long as the process. */
 export class MemoryChannels implements ChannelStore {
   /** By writer, then by ratchet. */
   readonly #ratchets = new Map<string, Map<string, StoredRatchet>>();
-  readonly #held = new Map<string, Held[]>();
-  readonly #loads = new Map<string, Load>();
+  /** By writer; none without frames. */
+  readonly #held = new Map<string, HeldOf>();
   readonly #all: Load = { frames: 0, bytes: 0 };
 
   ratchetsOf(writerId: Uint8Array): StoredRatchet[] {
@@ -32,43 +36,54 @@ export class MemoryChannels implements ChannelStore {
   }
 
   drop(writerId: Uint8Array, ratchetId: Uint8Array): void {
-    this.#ratchets.get(bytesToHex(writerId))?.delete(bytesToHex(ratchetId));
+    const key = bytesToHex(writerId);
+    const own = this.#ratchets.get(key);
+    own?.delete(bytesToHex(ratchetId));
+    if (own?.size === 0) this.#ratchets.delete(key);
   }
 
-  hold(writerId: Uint8Array, ratchetId: Uint8Array, seq: number, held: HeldFrame): boolean {
-    const key = bytesToHex(writerId) + bytesToHex(ratchetId);
-    const frames = this.#held.get(key) ?? [];
-    if (frames.some((other) => other.seq === seq)) return true;
-    const load = this.#loadOf(writerId);
-    const { length } = held.frame;
-    if (this.#all.frames >= HELD_BOUNDS.framesMax || this.#all.bytes + length > HELD_BOUNDS.bytesMax) return false;
-    if (load.frames >= HELD_BOUNDS.writerFramesMax || load.bytes + length > HELD_BOUNDS.writerBytesMax) return false;
-    this.#held.set(key, [...frames, { seq, held: { ...held, frame: held.frame.slice() } }]);
-    this.#count(load, 1, length);
+  forget(writerId: Uint8Array): void {
+    const key = bytesToHex(writerId);
+    this.#ratchets.delete(key);
+    const { frames, bytes } = this.#held.get(key) ?? { frames: 0, bytes: 0 };
+    this.#held.delete(key);
+    count(this.#all, -frames, -bytes);
+  }
+
+  hold(writerId: Uint8Array, ratchetId: Uint8Array, seq: number, { topic, frame }: HeldFrame): boolean {
+    const [writer, ratchet] = [bytesToHex(writerId), bytesToHex(ratchetId)];
+    const own = this.#held.get(writer) ?? { frames: 0, bytes: 0, byRatchet: new Map<string, Map<number, Held[]>>() };
+    const bySeq = own.byRatchet.get(ratchet) ?? new Map<number, Held[]>();
+    const same = bySeq.get(seq) ?? [];
+    if (same.some((held) => equalBytes(held.frame, frame))) return true;
+    if (!this.#hasRoom(own, frame.length)) return false;
+    this.#held.set(writer, own);
+    own.byRatchet.set(ratchet, bySeq);
+    bySeq.set(seq, same);
+    same.push({ seq, topic, frame: new Uint8Array(frame) });
+    for (const load of [own, this.#all]) count(load, 1, frame.length);
     return true;
   }
 
   release(writerId: Uint8Array, ratchetId: Uint8Array): HeldFrame[] {
-    const key = bytesToHex(writerId) + bytesToHex(ratchetId);
-    const frames = this.#held.get(key) ?? [];
-    this.#held.delete(key);
-    const load = this.#loadOf(writerId);
-    for (const { held } of frames) this.#count(load, -1, -held.frame.length);
-    if (load.frames === 0) this.#loads.delete(bytesToHex(writerId));
-    return frames.toSorted((a, b) => a.seq - b.seq).map(({ held }) => held);
+    const [writer, ratchet] = [bytesToHex(writerId), bytesToHex(ratchetId)];
+    const own = this.#held.get(writer);
+    const frames = [...(own?.byRatchet.get(ratchet)?.values() ?? [])].flat();
+    if (!own) return [];
+    own.byRatchet.delete(ratchet);
+    for (const { frame } of frames) for (const load of [own, this.#all]) count(load, -1, -frame.length);
+    if (own.frames === 0) this.#held.delete(writer);
+    return frames.toSorted((a, b) => a.seq - b.seq).map(({ topic, frame }) => ({ topic, frame }));
   }
 
-  #loadOf(writerId: Uint8Array): Load {
-    const key = bytesToHex(writerId);
-    const load = this.#loads.get(key) ?? { frames: 0, bytes: 0 };
-    this.#loads.set(key, load);
-    return load;
+  #hasRoom(own: Load, length: number): boolean {
+    const { framesMax, bytesMax, writerFramesMax, writerBytesMax } = HELD_BOUNDS;
+    if (this.#all.frames >= framesMax || this.#all.bytes + length > bytesMax) return false;
+    return own.frames < writerFramesMax && own.bytes + length <= writerBytesMax;
   }
+}
 
-  #count(load: Load, frames: number, bytes: number): void {
-    for (const one of [load, this.#all]) {
-      one.frames += frames;
-      one.bytes += bytes;
-    }
-  }
+function count(load: Load, frames: number, bytes: number): void {
+  load.frames += frames;
+  load.bytes += bytes;
 }

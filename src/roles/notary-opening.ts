@@ -10,6 +10,8 @@ import { TreeHasher } from '../core/ledger/merkle.ts';
 import { type Certificates, draftStatement, type StatementContent } from '../core/ledger/statement.ts';
 import type { LedgerStore, NewEntry } from '../core/ledger/store.ts';
 import type { Clock, Eventually, Signer, VerifierFactory } from '../core/ports.ts';
+import type { RosterView } from '../core/roster/roster.ts';
+import { decodeRoster } from '../core/roster/signed-roster.ts';
 import { appendBlock, loadTail, type NotaryKeys, type Tail } from './head.ts';
 
 /** What `openNotary` takes. */
@@ -24,6 +26,8 @@ export interface NotaryOptions {
   readonly certificates: Certificates;
   /** The ledger's own name, 1 to 255 characters, the same for good. */
   readonly origin: string;
+  /** Who may write in channels; without it every sender that was admitted may. */
+  readonly roster?: RosterView;
   /** Entries in one block at most. */
   readonly blockEntriesMax?: number;
   /** Entries that wait for a block at most. */
@@ -93,10 +97,16 @@ export interface Known {
   readonly chains: Map<string, string>;
   /** By index of an entry with a conflict about it: the index of the statement that says so. */
   readonly disputed: Map<number, Eventually<number>>;
+  /** The version of the newest roster that the ledger holds; 0 for none. */
+  rosterVersion: number;
 }
 
 async function readKnown({ store, crypto }: NotaryOptions): Promise<Known> {
-  const known: Known = { chains: new Map(), disputed: new Map() };
+  const known: Known = {
+    chains: new Map(),
+    disputed: new Map(),
+    rosterVersion: await newestRosterIn({ store, crypto }),
+  };
   const indices = [...(await store.statements(KIND.identity)), ...(await store.statements(KIND.conflict))];
   for (const index of indices) {
     const [stored] = await store.entries(index, 1);
@@ -109,6 +119,12 @@ async function readKnown({ store, crypto }: NotaryOptions): Promise<Known> {
     known.chains.set(bytesToHex(id), chainKey(crypto, content.certificates));
   }
   return known;
+}
+
+async function newestRosterIn({ store, crypto }: Pick<NotaryOptions, 'store' | 'crypto'>): Promise<number> {
+  const index = (await store.statements(KIND.signedRoster)).at(-1);
+  const [stored] = index === undefined ? [] : await store.entries(index, 1);
+  return stored ? decodeRoster(crypto, stored.bytes).version : 0;
 }
 
 /** Tells chains of certificates apart. */

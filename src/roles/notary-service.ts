@@ -50,7 +50,7 @@ export class NotaryService {
     const underWay = new Set<Promise<void>>();
     try {
       this.#events.onSession?.(session);
-      await this.#notary.admit(session.peer.certificates);
+      await this.#notary.admit(session.peer.certificates, session.peer.authority);
       for await (const message of session) {
         const done = this.#take(session, message).finally(() => underWay.delete(done));
         underWay.add(done);

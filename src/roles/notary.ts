@@ -10,6 +10,7 @@ import type { Certificates, StatementContent } from '../core/ledger/statement.ts
 import type { LedgerHead, NewEntry, Position } from '../core/ledger/store.ts';
 import { TUNING } from '../core/limits.ts';
 import type { Eventually } from '../core/ports.ts';
+import { decodeRoster } from '../core/roster/signed-roster.ts';
 import { Admission, type AdmittedLabel } from './admission.ts';
 import { Batching } from './batching.ts';
 import { appendBlock, read, type Tail } from './head.ts';
@@ -72,7 +73,7 @@ export class Notary implements AsyncDisposable {
     this.#options = options;
     this.#tail = tail;
     this.#known = known;
-    this.#admission = new Admission(keys.hasher, options.verifierOf);
+    this.#admission = new Admission(keys.hasher, options.verifierOf, options.roster);
     this.#batching = new Batching(
       (entries) => this.#commit(entries),
       () => options.clock.turn(),
@@ -109,9 +110,10 @@ export class Notary implements AsyncDisposable {
 
   /**
    * From now on labels of this identity are taken, until the notary closes; its certificates are logged unless they
-   * were before. The caller has validated them. Throws `certificate-invalid`, `key-invalid`, or what stopped the notary.
+   * were before. The caller has validated them; `authority` is the key of whoever issued them, 65 bytes, null for a pinned
+   * identity. Throws `certificate-invalid`, `key-invalid`, or what stopped the notary.
    */
-  async admit(certificates: Certificates): Promise<LedgerIdentity> {
+  async admit(certificates: Certificates, authority: Uint8Array | null = null): Promise<LedgerIdentity> {
     const { crypto } = this.#keys;
     const identity = readIdentity(crypto, certificates);
     const [id, chain] = [bytesToHex(identity.id), chainKey(crypto, certificates)];
@@ -126,8 +128,20 @@ export class Notary implements AsyncDisposable {
         throw error;
       }
     }
-    this.#admission.admit(identity);
+    this.#admission.admit(identity, authority);
     return identity;
+  }
+
+  /**
+   * Logs a version of the roster, which the caller has checked to follow those before it: the next block's header names
+   * it. One that is in the ledger is not logged twice. Throws `malformed`, or what stopped the notary.
+   */
+  async logRoster(bytes: Uint8Array): Promise<void> {
+    const { crypto, hasher } = this.#keys;
+    const { version } = decodeRoster(crypto, bytes);
+    if (version <= this.#known.rosterVersion) return;
+    this.#known.rosterVersion = version;
+    await this.#append({ kind: KIND.signedRoster, bytes, leaf: hasher.leaf(bytes), position: null, confirms: null });
   }
 
   /**

@@ -4,6 +4,7 @@ import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { HeadClaim } from '../core/frame/label.ts';
 import type { ValidIdentity } from '../core/identity/path.ts';
 import { KIND } from '../core/kinds.ts';
+import type { BlockHeader } from '../core/ledger/block.ts';
 import { CONSISTENCY_TYPE, encodeConsistencyQuestion, type SizePair } from '../core/ledger/consistency.ts';
 import { TreeHasher } from '../core/ledger/merkle.ts';
 import { checkReceipt, type ReceiptCheck } from '../core/ledger/receipt.ts';
@@ -67,6 +68,7 @@ export class Submitting implements LabelSink {
   readonly #goodHeaders = new Set<string>();
   #session: Session | undefined;
   readonly #heads: HeadKeeping;
+  #newestRoster: BlockHeader['roster'] = null;
   #running: Promise<void> | undefined;
   #closed = false;
   #wake: () => void = () => {};
@@ -81,6 +83,10 @@ export class Submitting implements LabelSink {
 
   get head(): HeadClaim | null {
     return this.#heads.head;
+  }
+
+  get newestRoster(): BlockHeader['roster'] {
+    return this.#newestRoster;
   }
 
   /** Opens the first session; rejects where there is no reaching the notary. Afterwards it reconnects by itself. */
@@ -243,6 +249,7 @@ export class Submitting implements LabelSink {
         return;
       }
       const check = await this.#check(answer.receipt, pending.label, session.peer);
+      this.#noteRoster(check.header);
       const logged = { index: check.leafIndex, receipt: answer.receipt };
       await this.#keep(key, pending.label, logged);
       this.#settle(key)?.done.resolve(logged);
@@ -250,6 +257,10 @@ export class Submitting implements LabelSink {
     } catch (error) {
       this.#tell(error);
     }
+  }
+
+  #noteRoster({ roster }: BlockHeader): void {
+    if (roster && roster.version >= (this.#newestRoster?.version ?? 0)) this.#newestRoster = roster;
   }
 
   /** A receipt that cannot be kept is no receipt: whoever waits for it is told at once. */

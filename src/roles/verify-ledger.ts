@@ -44,8 +44,11 @@ async function goOn(
 ): Promise<void> {
   const [block] = checkpoint ? await reader.blocks(checkpoint.height, 1) : [];
   walk.resume(block, head);
-  for (const index of await reader.statements(KIND.identity)) {
-    const [stored] = index < walk.start.index ? await reader.entries(index, 1) : [];
+  const before = (index: number): boolean => index < walk.start.index;
+  const identities = (await reader.statements(KIND.identity)).filter(before);
+  const rosters = (await reader.statements(KIND.signedRoster)).filter(before);
+  for (const index of [...identities, ...rosters.slice(-1)]) {
+    const [stored] = await reader.entries(index, 1);
     if (stored) walk.recall(stored.bytes);
   }
 }

@@ -113,7 +113,7 @@ test('a receipt that never comes leaves `delivered` waiting until the session en
 
 /** A ledger in the head: gives what it is told to. */
 function sinkOf(submit: (label: Uint8Array) => Promise<LoggedLabel>): LabelSink {
-  return { head: { treeSize: 7, root: new Uint8Array(32).fill(7) }, submit };
+  return { head: { treeSize: 7, root: new Uint8Array(32).fill(7) }, newestRoster: null, submit };
 }
 
 test('`logged` waits for the ledger; labels carry the newest head', { timeout }, async () => {

@@ -194,6 +194,7 @@ async function entryVectors(reader: LedgerReader, members: readonly Member[]): P
   };
   return (await reader.entries(0, 100)).map(({ bytes, leaf }) => {
     const entry = decodeEntry(bytes);
+    if (entry.type === 'roster') throw new Error('these vectors hold no roster');
     const signed = entry.type === 'label' ? entry.label : entry.statement;
     const kind = entry.type === 'label' ? entry.label.kind : entry.statement.content.kind;
     return {

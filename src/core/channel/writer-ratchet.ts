@@ -37,6 +37,8 @@ export class WriterRatchet {
   readonly #start: WriterRatchetStart;
   /** The first place of each reader that may read, by id in hex. */
   readonly #entitled = new Map<string, number>();
+  /** With `history`, until it is given up: whoever comes may read from the first frame on. */
+  #keepsFirst: boolean;
   /** By seq. */
   readonly #places = new Map<number, Place>();
 
@@ -52,6 +54,7 @@ export class WriterRatchet {
     this.ratchetId = ratchetId;
     this.sending = new SendingRatchet(crypto, { ratchetId, seq: 0, chainKey });
     this.#start = start;
+    this.#keepsFirst = start.history;
     if (start.history) this.#placeAt(0, start.n);
   }
 
@@ -82,12 +85,15 @@ export class WriterRatchet {
   entitle(readerId: Uint8Array, n: number): void {
     const reader = bytesToHex(readerId);
     if (this.#entitled.has(reader)) return;
-    const seq = this.#start.history ? 0 : this.sending.nextSeq;
+    const seq = this.#keepsFirst ? 0 : this.sending.nextSeq;
     this.#entitled.set(reader, seq);
     this.#placeAt(seq, n).owed.add(reader);
   }
 
-  /** What that reader is to get; null where it may not read, or has acknowledged, or where it is too late for it. */
+  /**
+   * What that reader is to get; null where it may not read, or where the key of its place is kept no more, because all
+   * who were owed it have it or because it is too late.
+   */
   grantFor(readerId: Uint8Array): Grant | null {
     const seq = this.#entitled.get(bytesToHex(readerId));
     const place = seq === undefined ? undefined : this.#places.get(seq);
@@ -117,9 +123,13 @@ export class WriterRatchet {
     this.entitle(readerId, n);
   }
 
-  /** Gives up what has been owed for a day; those readers' grants begin later, if they come. */
+  /**
+   * Gives up what is owed once the ratchet is a day old; whoever comes for it later may read from then on. Nothing that
+   * lies behind can be given any more, with `history` neither.
+   */
   expire(nowMs: number): void {
-    if (nowMs - this.#start.nowMs < GRANT_OWED_MAX_MS) return;
+    if (this.#ageMs(nowMs) < GRANT_OWED_MAX_MS) return;
+    this.#keepsFirst = false;
     for (const [seq, place] of this.#places) {
       for (const reader of place.owed) this.#entitled.delete(reader);
       this.#forget(seq, place);
@@ -128,9 +138,7 @@ export class WriterRatchet {
 
   /** True where the channel's rules ask for a new one before the next frame. */
   mustRotate(nowMs: number, { rotateAfterMs, rotateAfterFrames }: Channel): boolean {
-    // A clock that was set back would otherwise put it off for as long.
-    const ageMs = Math.abs(nowMs - this.#start.nowMs);
-    return ageMs >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
+    return this.#ageMs(nowMs) >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
   }
 
   /** Forgets every key. */
@@ -138,6 +146,11 @@ export class WriterRatchet {
     this.sending.erase();
     for (const [seq, place] of this.#places) this.#forget(seq, place);
     this.#entitled.clear();
+  }
+
+  /** A clock that was set back would otherwise put everything off for as long. */
+  #ageMs(nowMs: number): number {
+    return Math.abs(nowMs - this.#start.nowMs);
   }
 
   #placeAt(seq: number, n: number): Place {
@@ -151,7 +164,7 @@ export class WriterRatchet {
   #settle(reader: string, seq: number): void {
     const place = this.#places.get(seq);
     place?.owed.delete(reader);
-    const isForLater = this.#start.history && seq === 0;
+    const isForLater = this.#keepsFirst && seq === 0;
     if (place?.owed.size === 0 && !isForLater) this.#forget(seq, place);
   }
 

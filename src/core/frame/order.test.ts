@@ -175,3 +175,51 @@ test('what is held weighs no more than its bound: the gap before it is given up'
   assert.deepEqual(order.accept(6, 99), []);
   assert.equal(show(order.accept(5, 1)), '3-3 4 5 6');
 });
+
+test('resumed at its place, an order goes on: what is missing is late, what was handed on is a duplicate', () => {
+  const order = new StreamOrder<string>(10);
+  order.accept(0, 'a');
+  order.accept(4, 'e');
+  assert.equal(show(order.giveUp()), '1-3 4');
+  assert.equal(show(order.accept(2, 'c')), '2*');
+  const resumed = new StreamOrder<string>(10);
+  resumed.resume(order.place);
+  assert.deepEqual(resumed.place, {
+    next: 5,
+    gaps: [
+      { first: 1, last: 1 },
+      { first: 3, last: 3 },
+    ],
+  });
+  assert.equal(show([2, 1, 1, 3, 4, 5].flatMap((n) => resumed.accept(n, ''))), '1* 3* 5');
+  // The place that was taken before does not change with it.
+  assert.equal(show(order.accept(1, 'b')), '1*');
+});
+
+test('what an order holds is not part of its place: it counts as missing where nobody sends it again', () => {
+  const order = new StreamOrder<string>(10);
+  order.accept(2, 'c');
+  const resumed = new StreamOrder<string>(10);
+  resumed.resume(order.place);
+  assert.deepEqual([resumed.next, resumed.holding], [0, false]);
+  assert.equal(show([...resumed.accept(3, 'd'), ...resumed.giveUp()]), '0-2 3');
+});
+
+test('an order resumed at any moment hands on what it would have, but for what it held', () => {
+  const step = fc.record({ n: fc.nat(20), resume: fc.boolean(), giveUp: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const plain = new StreamOrder<number>(5);
+      let resumed = new StreamOrder<number>(5);
+      for (const { n, resume, giveUp } of steps) {
+        assert.equal(show(resumed.accept(n, n)), show(plain.accept(n, n)));
+        if (giveUp) assert.equal(show(resumed.giveUp()), show(plain.giveUp()));
+        if (!resume || plain.holding) continue;
+        const { place } = resumed;
+        resumed = new StreamOrder<number>(5);
+        resumed.resume(place);
+      }
+    }),
+    { seed, numRuns: 100 },
+  );
+});

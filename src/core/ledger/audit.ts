@@ -5,6 +5,10 @@ import { decodeRatchetEnd } from '../frame/end.ts';
 import { decodeLabel, type HeadClaim, type Label } from '../frame/label.ts';
 import { identityId } from '../identity/id.ts';
 import { KIND, kindName } from '../kinds.ts';
+import type { SignedRoster } from '../roster/roster.ts';
+import { decodeRoster } from '../roster/signed-roster.ts';
+import { checkFollows, rosterClaim, stepTo } from '../roster/succession.ts';
+import type { BlockHeader } from './block.ts';
 import { decodeEntry, isLoggedKind, receiptInLabel } from './entry.ts';
 import { type LedgerIdentity, readIdentity } from './identity.ts';
 import type { TreeHasher } from './merkle.ts';
@@ -72,6 +76,7 @@ export class EntryAudit {
   readonly #conflicts = new FoundList<Conflict>();
   readonly #disputes = new FoundList<Dispute>();
   readonly #receiptProblems = new FoundList<ReceiptProblem>();
+  #roster: SignedRoster | null = null;
   #headsNotCompared = 0;
   #receiptsNotCompared = 0;
 
@@ -96,9 +101,13 @@ export class EntryAudit {
     return this.#receiptsNotCompared;
   }
 
-  /** Takes a sender's key from an identity statement that is not verified itself: its id is the key's own hash. */
+  /**
+   * Takes a sender's key from an identity statement, or the newest roster, of before the first entry: it is not verified
+   * itself. An id is the key's own hash.
+   */
   recall(statement: Uint8Array): void {
     const entry = decodeEntry(statement);
+    if (entry.type === 'roster') this.#roster = decodeRoster(this.#crypto, entry.bytes);
     if (entry.type === 'statement' && entry.statement.content.kind === KIND.identity) {
       this.#learn(readIdentity(this.#crypto, entry.statement.content.certificates));
     }
@@ -108,13 +117,17 @@ export class EntryAudit {
   take(bytes: Uint8Array, leaf: Uint8Array, place: EntryPlace, notary: NotaryKey): SignatureCheck[] {
     this.#leaves.push(leaf);
     const entry = decodeEntry(bytes);
-    return entry.type === 'label'
-      ? this.#takeLabel(entry.label, place)
-      : this.#takeStatement(entry.statement, place, notary);
+    if (entry.type === 'label') return this.#takeLabel(entry.label, place);
+    if (entry.type === 'roster') return [this.#takeRoster(entry.bytes, place)];
+    return this.#takeStatement(entry.statement, place, notary);
   }
 
-  /** Notes the head of a block that holds. */
-  endBlock(treeSize: number, root: Uint8Array): void {
+  /** Notes the head of a block that holds; throws where it names another roster than the newest before its end. */
+  endBlock({ treeSize, roster }: BlockHeader, root: Uint8Array): void {
+    const newest = this.#roster && rosterClaim(this.#roster);
+    const isNewest =
+      newest && roster ? newest.version === roster.version && equalBytes(newest.hash, roster.hash) : newest === roster;
+    if (!isNewest) throw refusal('it names another roster than the newest one logged');
     this.#heads.set(treeSize, root);
   }
 
@@ -133,6 +146,18 @@ export class EntryAudit {
       disputes: this.#disputes.found(),
       receiptProblems: receiptProblems.found(),
     };
+  }
+
+  #takeRoster(bytes: Uint8Array, { block, entry }: EntryPlace): SignatureCheck {
+    const roster = decodeRoster(this.#crypto, bytes);
+    const before = this.#roster;
+    const trust = { authorityId: roster.signerId, name: before?.name ?? roster.name };
+    const step = stepTo(this.#crypto, trust, before, roster);
+    if (step.type !== 'next') throw refusal('it does not follow the roster before it');
+    checkFollows(before, roster);
+    this.#roster = roster;
+    const { toBeVerified, signature } = roster;
+    return { publicKey: step.signerKey, toBeVerified, signature, block, entry };
   }
 
   #takeLabel(label: Label, place: EntryPlace): SignatureCheck[] {

@@ -7,10 +7,12 @@ import { KIND } from '../kinds.ts';
 import { ENTRY_BYTES_MAX } from '../limits.ts';
 import { type Statement, statementFromSign1 } from './statement.ts';
 
-/** What a ledger holds, as it was read: a sender's label or a statement of the notary. No signature is checked here. */
+/** What a ledger holds, as it was read: a sender's label, a statement of the notary, or a roster. No signature is checked here. */
 export type Entry =
   | { readonly type: 'label'; readonly label: Label }
-  | { readonly type: 'statement'; readonly statement: Statement };
+  | { readonly type: 'statement'; readonly statement: Statement }
+  /** A version of the roster, as its authority signed it; see `decodeRoster`. */
+  | { readonly type: 'roster'; readonly bytes: Uint8Array };
 
 /** The kinds of labels that a ledger takes. */
 const LOGGED_KINDS: ReadonlySet<number> = new Set([KIND.message, KIND.end, KIND.deliveryReceipt]);
@@ -23,7 +25,9 @@ export function isLoggedKind(kind: number): boolean {
 /** Decodes an entry strictly; throws `malformed`, `too-large`, `unsupported` or `signature-invalid` (for its form). */
 export function decodeEntry(bytes: Uint8Array): Entry {
   const sign1 = toSign1(decodeCbor(bytes, { bytesMax: ENTRY_BYTES_MAX }));
-  if (kindIn(sign1.protectedBytes) >= KIND.policy) return { type: 'statement', statement: statementFromSign1(sign1) };
+  const kind = kindIn(sign1.protectedBytes);
+  if (kind === KIND.signedRoster) return { type: 'roster', bytes };
+  if (kind >= KIND.policy) return { type: 'statement', statement: statementFromSign1(sign1) };
   return { type: 'label', label: decodeLabel(bytes) };
 }
 

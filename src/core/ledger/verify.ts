@@ -266,14 +266,14 @@ export class LedgerWalk {
   };
 
   #endBlock(header: BlockHeader, block: Block): SignatureCheck[] {
-    const { height, treeSize } = header;
+    const { height } = header;
     const root = this.#range.root();
     if (!equalBytes(root, block.root)) {
       this.#break('ledger-broken', height, null, 'its entries do not hash to the root that is kept with it');
       return [];
     }
     this.#blocks += 1;
-    this.#audit?.endBlock(treeSize, root);
+    if (!this.#attempt(height, null, () => this.#audit?.endBlock(header, root) ?? true)) return [];
     const link = blockLink(this.#crypto, block);
     this.#checkPassing(header, root, link);
     if (!block.signature || !this.#notary) return [];

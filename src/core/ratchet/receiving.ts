@@ -53,7 +53,7 @@ export class ReceivingRatchet {
    * {@link SKIP_MAX} steps.
    */
   lookUp(seq: number): KeyCandidate {
-    if (this.#erased) throw new SealwireError('session-closed', 'The keys of this ratchet are gone.');
+    if (this.#erased) throw erased();
     if (seq < this.#seq) return this.#lookUpSkipped(seq);
     if (seq - this.#seq > SKIP_MAX) {
       throw new SealwireError('skipped-too-far', `A frame jumps from seq ${this.#seq} to ${seq}, over ${SKIP_MAX}.`);
@@ -77,18 +77,19 @@ export class ReceivingRatchet {
 
   /**
    * Goes on from a later place, whose key somebody gave; whatever lies between can be opened no more. False where this
-   * ratchet is past it already.
+   * ratchet is past it already, or gets there by itself: frames that are under way meanwhile are not to be lost.
    */
   moveTo({ seq, chainKey }: RatchetPosition): boolean {
-    if (this.#erased || seq < this.#seq) return false;
+    if (this.#erased || seq - this.#seq <= SKIP_MAX) return false;
     this.#chainKey.fill(0);
     this.#chainKey = chainKey.slice();
     this.#seq = seq;
     return true;
   }
 
-  /** Everything that {@link ReceivingRatchet.restore} takes; it holds keys. */
+  /** Everything that {@link ReceivingRatchet.restore} takes; it holds keys. Throws `session-closed` after {@link erase}. */
   save(): Uint8Array {
+    if (this.#erased) throw erased();
     const skipped = this.#skipped.of(this).map(([seq, key]): CborValue => [seq, key]);
     return encodeCbor([this.ratchetId, this.#seq, this.#chainKey, skipped]);
   }
@@ -98,15 +99,12 @@ export class ReceivingRatchet {
     const fields = decodeCbor(saved);
     if (!Array.isArray(fields) || fields.length !== 4) throw notSaved();
     const [ratchetId, seq, chainKey, keys] = fields as CborValue[];
-    if (!(ratchetId instanceof Uint8Array) || !(chainKey instanceof Uint8Array) || typeof seq !== 'number') {
-      throw notSaved();
-    }
+    if (!isBytes(ratchetId, 16) || !isSeq(seq) || !isBytes(chainKey, 32) || !Array.isArray(keys)) throw notSaved();
     const ratchet = new ReceivingRatchet(crypto, { ratchetId: ratchetId.slice(), seq, chainKey }, skipped);
-    if (!Array.isArray(keys)) throw notSaved();
     for (const pair of keys as CborValue[]) {
-      if (!Array.isArray(pair)) throw notSaved();
+      if (!Array.isArray(pair) || pair.length !== 2) throw notSaved();
       const [at, key] = pair as CborValue[];
-      if (typeof at !== 'number' || !(key instanceof Uint8Array)) throw notSaved();
+      if (!isSeq(at) || at >= seq || !isBytes(key, 32)) throw notSaved();
       ratchet.#skipped.keep(ratchet, at, key.slice());
     }
     return ratchet;
@@ -134,6 +132,18 @@ export class ReceivingRatchet {
     this.#chainKey = next;
     this.#seq = seq + 1;
   }
+}
+
+function isBytes(value: CborValue | undefined, length: number): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === length;
+}
+
+function isSeq(value: CborValue | undefined): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function erased(): SealwireError {
+  return new SealwireError('session-closed', 'The keys of this ratchet are gone.');
 }
 
 function notSaved(): SealwireError {

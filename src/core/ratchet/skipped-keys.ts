@@ -1,21 +1,21 @@
 /** Whatever keeps keys in {@link SkippedKeys}: told apart by being another object. */
 type Owner = object;
 
-interface Kept {
-  readonly owner: Owner;
-  readonly seq: number;
-  readonly key: Uint8Array;
-}
+/** By seq, longest kept first. */
+type Kept = Map<number, Uint8Array>;
 
 /**
  * Message keys for frames that were passed over, of one ratchet or of many that share the bound. Where there are too
- * many, whoever has more than its share loses its own oldest, so that one sender cannot make away with the others' keys.
+ * many, whoever has the most loses its oldest: so nobody who has no more than an equal share of the room loses any,
+ * whatever the others do.
  */
 export class SkippedKeys {
   readonly #max: number;
-  /** Longest kept first. */
-  readonly #order = new Set<Kept>();
-  readonly #byOwner = new Map<Owner, Map<number, Kept>>();
+  readonly #byOwner = new Map<Owner, Kept>();
+  /** Owners by how many keys they have, so that nobody has to look for the one with the most. */
+  readonly #byCount = new Map<number, Set<Owner>>();
+  #most = 0;
+  #size = 0;
 
   /** Keeps `max` keys at most. */
   constructor(max: number) {
@@ -24,7 +24,7 @@ export class SkippedKeys {
 
   /** Keys kept for all together. */
   get size(): number {
-    return this.#order.size;
+    return this.#size;
   }
 
   /** Keys kept for `owner`. */
@@ -34,48 +34,57 @@ export class SkippedKeys {
 
   /** The keys of `owner` by seq, longest kept first. */
   of(owner: Owner): [seq: number, key: Uint8Array][] {
-    return [...(this.#byOwner.get(owner)?.values() ?? [])].map(({ seq, key }) => [seq, key]);
+    return [...(this.#byOwner.get(owner) ?? [])];
   }
 
   get(owner: Owner, seq: number): Uint8Array | undefined {
-    return this.#byOwner.get(owner)?.get(seq)?.key;
+    return this.#byOwner.get(owner)?.get(seq);
   }
 
   keep(owner: Owner, seq: number, key: Uint8Array): void {
     this.use(owner, seq);
-    const kept = { owner, seq, key };
-    const own = this.#byOwner.get(owner) ?? new Map<number, Kept>();
+    const own = this.#byOwner.get(owner) ?? new Map<number, Uint8Array>();
     this.#byOwner.set(owner, own);
-    own.set(seq, kept);
-    this.#order.add(kept);
-    if (this.#order.size > this.#max) this.#dropOne(own);
+    own.set(seq, key);
+    this.#counted(owner, own.size - 1, own.size);
+    if (this.#size > this.#max) this.#dropOne(owner);
   }
 
   /** Takes a key out; false where there is none. It is the caller's to forget. */
   use(owner: Owner, seq: number): boolean {
     const own = this.#byOwner.get(owner);
-    const kept = own?.get(seq);
-    if (!own || !kept) return false;
-    this.#order.delete(kept);
-    own.delete(seq);
-    if (own.size === 0) this.#byOwner.delete(owner);
+    if (!own?.delete(seq)) return false;
+    this.#counted(owner, own.size + 1, own.size);
     return true;
-  }
-
-  #dropOne(own: Map<number, Kept>): void {
-    const share = this.#max / this.#byOwner.size;
-    const [oldest] = own.size > share ? own.values() : this.#order;
-    if (!oldest) return;
-    oldest.key.fill(0);
-    this.use(oldest.owner, oldest.seq);
   }
 
   /** Forgets every key of `owner`. */
   forget(owner: Owner): void {
-    for (const kept of this.#byOwner.get(owner)?.values() ?? []) {
-      kept.key.fill(0);
-      this.#order.delete(kept);
-    }
-    this.#byOwner.delete(owner);
+    const own = this.#byOwner.get(owner);
+    if (!own) return;
+    for (const key of own.values()) key.fill(0);
+    this.#counted(owner, own.size, 0);
+  }
+
+  #dropOne(keeper: Owner): void {
+    const [most] = this.#byCount.get(this.#most) ?? [];
+    // Of several that have as many, the one that wants more.
+    const loser = this.count(keeper) === this.#most ? keeper : most;
+    const [oldest] = (loser && this.#byOwner.get(loser)) ?? [];
+    if (!loser || !oldest) return;
+    const [seq, key] = oldest;
+    key.fill(0);
+    this.use(loser, seq);
+  }
+
+  #counted(owner: Owner, before: number, now: number): void {
+    this.#size += now - before;
+    const former = this.#byCount.get(before);
+    former?.delete(owner);
+    if (former?.size === 0) this.#byCount.delete(before);
+    if (now === 0) this.#byOwner.delete(owner);
+    else this.#byCount.set(now, (this.#byCount.get(now) ?? new Set()).add(owner));
+    this.#most = Math.max(this.#most, now);
+    while (this.#most > 0 && !this.#byCount.has(this.#most)) this.#most -= 1;
   }
 }

@@ -53,6 +53,11 @@ export function checkFollows(current: SignedRoster | null, next: SignedRoster): 
   if (next.issuedAtS < current.issuedAtS) throw invalid(`version ${next.version} is older than the one before it`);
 }
 
+/** How labels and blocks name a version: its number and 16 bytes of its hash. */
+export function rosterClaim({ version, hash }: SignedRoster): { readonly version: number; readonly hash: Uint8Array } {
+  return { version, hash: hash.subarray(0, 16) };
+}
+
 /** The authority has signed two rosters where there can be one only: nothing of it can be relied on. */
 export function forked(why: string): SealwireError {
   return new SealwireError('roster-forked', `The roster’s authority has signed two histories: ${why}.`, {

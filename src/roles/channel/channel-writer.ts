@@ -18,7 +18,7 @@ import { Chasing } from './chasing.ts';
 import { confirmersOf } from './confirmers.ts';
 import { Granting } from './granting.ts';
 import { LastRetained } from './last-retained.ts';
-import { checkWriter, type Rights, rightsIn } from './rights.ts';
+import { checkNotBehind, checkWriter, type Rights, rightsIn } from './rights.ts';
 
 /** What is said of one message in a channel; it always has a topic. */
 export interface ChannelMessage extends OutgoingMessage {
@@ -113,9 +113,10 @@ export class ChannelWriter {
   }
 
   #rights(): Rights {
-    const { roster, clock } = this.#context;
+    const { roster, clock, sink } = this.#context;
     const rights = rightsIn(roster, clock, this.#name);
     checkWriter(rights, this.#own);
+    if (sink?.newestRoster) checkNotBehind(rights.roster, sink.newestRoster);
     return rights;
   }
 

@@ -1,9 +1,11 @@
+import { equalBytes } from '../../core/bytes.ts';
 import { SealwireError } from '../../core/errors.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import type { Clock } from '../../core/ports.ts';
 import { memberOf } from '../../core/roster/membership.ts';
 import { channelByName, mayRead, mayWrite } from '../../core/roster/rights.ts';
 import type { Channel, RosterView, SignedRoster } from '../../core/roster/roster.ts';
+import { forked } from '../../core/roster/succession.ts';
 
 /** The newest roster and one of its channels. */
 export interface Rights {
@@ -48,6 +50,25 @@ export function checkWriter({ roster, channel }: Rights, identity: ValidIdentity
 export function checkReader({ roster, channel }: Rights, identity: ValidIdentity): void {
   const member = memberOf(roster, identity);
   if (member === null || !mayRead(channel, member)) throw notAllowed(identity.name, 'read', channel);
+}
+
+/**
+ * Throws `roster-behind` where the ledger knows a newer roster: whoever withholds that may be hiding a removal. Throws
+ * `roster-forked` where it knows another one of the same version.
+ */
+export function checkNotBehind(
+  roster: SignedRoster,
+  newest: { readonly version: number; readonly hash: Uint8Array },
+): void {
+  if (newest.version < roster.version) return;
+  if (newest.version > roster.version) {
+    const sentence = `The ledger names version ${newest.version} of the roster, and only version ${roster.version} is here.`;
+    throw new SealwireError('roster-behind', sentence, {
+      hint: 'Somebody withholds the newer one, or it is on its way: ask its authority to publish it.',
+    });
+  }
+  if (!equalBytes(newest.hash, roster.hash.subarray(0, 16)))
+    throw forked('the ledger holds another one of our version');
 }
 
 function notAllowed(name: string, what: string, channel: Channel): SealwireError {
