@@ -150,7 +150,10 @@ async function notaryCommand(context: Context, flags: NotaryFlags): Promise<void
       onSession: ({ peer, remote }) => context.console.note(printable(`${peer.name} connected from ${remote}.`)),
       // One code stands for several troubles, which begin with words of their own.
       onTrouble: (error, who) =>
-        trouble.say(printable(`${who}: ${error.message} [${error.code}]`), `${error.code} ${error.message.slice(0, 20)}`),
+        trouble.say(
+          printable(`${who}: ${error.message} [${error.code}]`),
+          `${error.code} ${error.message.slice(0, 20)}`,
+        ),
     },
   });
   const { notary, address, ledgerFile } = running;

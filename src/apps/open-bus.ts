@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
-import type { Qos } from '../core/ports.ts';
+import type { BrokerConnection, Qos } from '../core/ports.ts';
 import type { Home, LoadedIdentity } from '../node/home.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
 import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
@@ -15,6 +15,7 @@ import { Addressees } from './addressees.ts';
 import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
 import type { PeerEvent } from './open-peer.ts';
 import { asMember } from './open-roster.ts';
+import { keepRenewed, type RenewingHome } from './renewing-home.ts';
 
 /** How an identity takes part at a broker. */
 export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
@@ -81,6 +82,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
       await followRoster(broker, roster, (error, topic) =>
         onEvent({ type: 'channel', event: { type: 'refused', error, where: topic } }),
       );
+      joined.atEnd(await keepRenewed(renewingHome({ ...own, roster }, broker)));
     }
 
     await logging?.submitting.start();
@@ -90,6 +92,15 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     throw notThere(error, `The notary ${notary}`, hint);
   }
   return joined;
+}
+
+function renewingHome(own: BusIdentity & { readonly roster: RosterKeeper }, broker: BrokerConnection): RenewingHome {
+  const { home, identity, roster, shared, onEvent } = own;
+  return {
+    ...{ home, identity, roster, broker, clock: shared.clock },
+    onRenewed: (untilMs) => onEvent({ type: 'renewed', untilMs }),
+    onFailed: (error) => onEvent({ type: 'renewal-failed', error }),
+  };
 }
 
 function channelsOf({ identity, shared, onEvent }: BusIdentity, roster: RosterKeeper): BusChannels {
@@ -144,11 +155,17 @@ export class SealwireBus implements AsyncDisposable {
   readonly #bus: Bus;
   readonly #logging: BusLog | undefined;
   #closing: Promise<void> | undefined;
+  #atEnd = (): void => {};
 
   constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined) {
     this.#addressees = addressees;
     this.#bus = bus;
     this.#logging = logging;
+  }
+
+  /** What is to end with it. Called by {@link joinBroker}. */
+  atEnd(end: () => void): void {
+    this.#atEnd = end;
   }
 
   /** Where the broker is, for people. */
@@ -200,6 +217,7 @@ export class SealwireBus implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#atEnd();
     await this.#bus.leave();
     await this.#logging?.close();
     await this.#bus.close();

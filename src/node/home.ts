@@ -42,7 +42,7 @@ export interface LoadedIdentity {
   readonly id: Uint8Array;
   /** Uncompressed point, 65 bytes. */
   readonly publicKey: Uint8Array;
-  /** DER, leaf first. */
+  /** DER, leaf first; another one after {@link showCertificates}. */
   readonly certificates: readonly Uint8Array[];
   readonly chain: readonly Certificate[];
   readonly signer: Signer;
@@ -136,6 +136,12 @@ export async function loadIdentity(
   if (nowMs !== undefined) await validatePath({ chain, anchors: [id], nowMs });
   const certificates = chain.map(({ der }) => der);
   return { name, id, publicKey: signer.publicKey, certificates, chain, signer, privateKey };
+}
+
+/** Has an open identity show another chain for its key from now on, wherever it is in use. */
+export function showCertificates(identity: LoadedIdentity, chain: readonly Certificate[]): void {
+  checkPair(identity.publicKey, chain, 'this identity');
+  Object.assign(identity, { chain, certificates: chain.map(({ der }) => der) });
 }
 
 /** What needs no passphrase. Throws as {@link readCertificate}, and `file-exposed`. */

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connectAsync } from 'mqtt';
+import { issueCertificate, writeCertificates } from '../../src/node/certificates.ts';
+import { loadIdentity, openHome } from '../../src/node/home.ts';
 import { runSealwire } from '../support/child.ts';
 import { temporaryDirectory } from '../support/directory.ts';
+import { DAY_MS } from '../support/identities.ts';
 import { RunningCommand } from '../support/running.ts';
 import { BROKERS, errorOf } from '../support/terminals.ts';
 
@@ -177,4 +180,29 @@ test('a device is lost: its name gets another key, and the old one counts no mor
   assert.equal(roster.revocations.length, 1);
   assert.ok((await readFile(replaced.before.certificateFile, 'utf8')).includes('BEGIN CERTIFICATE'));
   assert.ok(replaced.before.certificateFile.startsWith(at('a')));
+});
+
+test('a certificate is renewed in time by whoever is at the broker, while it works', async (t) => {
+  const { up, run, at } = await site(t);
+  const { url, command } = await up('--embedded', ...ANYWHERE, '--token', 'a', '--days', '30');
+  const broker = ['--broker', url];
+  const enrolled = await run('a', 'enrol', String((await command.json())['token']), '--name', 'a', ...broker);
+  assert.equal(enrolled.code, 0, enrolled.stderr);
+
+  // Its certificate is put back by one for the same key that has little time left.
+  const authority = await loadIdentity(await openHome(at('up/authority')));
+  const home = await openHome(at('a'));
+  const { publicKey, name } = await loadIdentity(home);
+  const nowMs = Date.now() - 25 * DAY_MS;
+  const old = await issueCertificate(authority, publicKey, { name, nowMs, validDays: 30 });
+  await writeFile(home.certificateFile, writeCertificates(old.map(({ der }) => der)));
+
+  const peer = new RunningCommand(['--home', at('a'), '--json', 'sub', '#', ...broker]);
+  t.after(() => peer[Symbol.asyncDispose]());
+  await peer.json();
+  assert.match(await peer.note(), /^This identity has a new certificate, valid until 20\d\d-/);
+  assert.equal(await peer.interrupt(), 0, peer.stderr);
+  const { chain } = await loadIdentity(home, { nowMs: Date.now() });
+  assert.ok((chain[0]?.notAfterMs ?? 0) > Date.now() + 29 * DAY_MS);
+  assert.deepEqual(chain[0]?.publicKey, publicKey);
 });

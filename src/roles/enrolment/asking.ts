@@ -12,6 +12,8 @@ export interface Question<Answer> {
   readonly answerTopic: string;
   readonly payload: Uint8Array;
   readonly waitMs: number;
+  /** Resolves where nobody waits any more. */
+  readonly stopped?: Promise<void>;
   /** Undefined for what is no answer to this question: it is passed over. Rejects where it is one, and a bad one. */
   readonly read: (answer: Uint8Array) => Promise<Answer | undefined>;
 }
@@ -34,9 +36,10 @@ class Asking<Answer> {
   }
 
   async run(): Promise<Answer> {
-    const { broker, clock, answerTopic, waitMs } = this.#question;
+    const { broker, clock, answerTopic, waitMs, stopped } = this.#question;
     const subscription = await broker.subscribe(answerTopic, 1, (publication) => this.#take(publication));
     const cancel = clock.after(waitMs, () => this.#result.reject(unanswered(waitMs)));
+    void stopped?.then(() => this.#result.reject(new SealwireError('session-closed', 'Nobody waits for an answer.')));
     this.#ask();
     try {
       return await this.#result.promise;

@@ -15,6 +15,8 @@ export interface AskingOptions extends DeviceOptions {
   readonly broker: BrokerConnection;
   /** How long an answer is waited for. */
   readonly waitMs: number;
+  /** Resolves where nobody waits any more; then it rejects with `session-closed`. */
+  readonly stopped?: Promise<void>;
 }
 
 /**
@@ -65,12 +67,13 @@ interface Errand {
 }
 
 async function askFor(options: AskingOptions, errand: Errand): Promise<Membership> {
-  const { broker, clock, waitMs } = options;
+  const { broker, clock, waitMs, stopped } = options;
   const { authorityId, asker, payload, read, isVouchedFor } = errand;
   return ask({
     broker,
     clock,
     waitMs,
+    ...(stopped ? { stopped } : {}),
     topic: requestTopic(authorityId, asker),
     answerTopic: answerTopic(authorityId, asker),
     payload,
