@@ -15,7 +15,7 @@ import { printIdentity } from './identity-view.ts';
 import { notEmpty } from './program.ts';
 
 const WHAT_IT_HOLDS = `
-It holds the private key, the certificates and the list of trust. It holds no ratchets, sessions or tokens: brought back
+It holds the private key, the certificates, the list of trust and the roster. It holds no ratchets, sessions or tokens: brought back
 from an old state those would be used twice. A restored home begins with new ones.`;
 
 const WHEN_LOST = `
@@ -65,8 +65,8 @@ async function printReplaced({ before, now }: Replaced, context: Context): Promi
   await context.console.line(`kept         ${printable(before.certificateFile)}`);
   const name = shellWord(now.name);
   context.console.note(`
-Whoever runs the roster takes the old key out and the new one in:
-  sealwire roster revoke ${name} && sealwire roster add ${name} ${now.id}
+Whoever runs the roster puts the new key in the place of the old one, which counts no more then:
+  sealwire roster add ${name} ${now.id} --replace
 Whoever pinned the name by hand does the same:
   sealwire trust remove ${name} && sealwire trust add ${name} ${now.id}`);
 }

@@ -10,6 +10,7 @@ import { readCertificates } from '../node/certificates.ts';
 import { loadIdentity, openHome } from '../node/home.ts';
 import { initHome, showIdentity, trustAdd, trustList } from './identity.ts';
 import { exportHome, importHome, replaceKey } from './identity-keeping.ts';
+import { beginRoster, ownRoster } from './roster/authority.ts';
 
 const nowMs = NOW_MS;
 
@@ -81,6 +82,18 @@ test('replace gives the same name another key, keeps trust and the old certifica
   assert.equal(fourth.before.certificateFile, before.certificateFile);
   assert.notEqual(fourth.now.id, third.now.id);
   assert.equal((await showIdentity(home, nowMs)).id, fourth.now.id);
+});
+
+test('the roster goes along, and whoever signs one keeps the key', async (context) => {
+  const { at, secret } = await place(context);
+  const backupPassphraseFile = await secret('backup', 'opens the backup\n');
+  await initHome({ directory: at('ann'), name: 'ann', nowMs: Date.now() });
+  const begun = await beginRoster(at('ann'), 'works', {});
+  const file = at('ann.backup');
+  await exportHome(at('ann'), { file, backupPassphraseFile });
+  await importHome(at('new'), { file, backupPassphraseFile, nowMs });
+  assert.deepEqual((await ownRoster(at('new'))).now.hash, begun.hash);
+  await refused(replaceKey(at('new'), { nowMs }), 'usage', /ann is an authority/);
 });
 
 test('an authority issues for the new key, and is not replaced itself', async (context) => {

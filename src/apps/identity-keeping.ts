@@ -1,7 +1,8 @@
+import { equalBytes } from '../core/bytes.ts';
 import { SealwireError } from '../core/errors.ts';
-import { formatId } from '../core/identity/id.ts';
+import { formatId, identityId } from '../core/identity/id.ts';
 import { addAuthority } from '../core/identity/trust.ts';
-import { openBackup, sealBackup } from '../node/backup.ts';
+import { BACKUP_BYTES_MAX, openBackup, sealBackup } from '../node/backup.ts';
 import { issueCertificate, selfSign } from '../node/certificates.ts';
 import { nodeCrypto, nodeSigner } from '../node/crypto.ts';
 import { createFile, readSmallFile } from '../node/files.ts';
@@ -9,7 +10,10 @@ import { createHome, type Home, loadIdentity, openHome, readCertificate, readTru
 import { generateKey } from '../node/key-files.ts';
 import { readPassphrase } from '../node/passphrase.ts';
 import { replaceIdentity } from '../node/replacing.ts';
+import { RosterFiles, readRosterTrust } from '../node/roster-files.ts';
 import { type IdentityView, openIdentity, showIdentity } from './identity.ts';
+import { openRoster } from './open-roster.ts';
+import { joinRoster } from './roster/authority.ts';
 
 /** What `id export` takes beside the home; secrets come from files only. */
 export interface ExportOptions {
@@ -30,7 +34,9 @@ export async function exportHome(directory: string, options: ExportOptions): Pro
   const { privateKey, chain } = await loadIdentity(home, passphrase);
   const trustText = await readSmallFile(home.trustFile);
   await readTrust(home);
-  const text = await sealBackup({ privateKey, chain, trustText, files: new Map() }, backupPassphrase);
+  const trust = await readRosterTrust(home);
+  const roster = trust ? { trust, versions: await new RosterFiles(home).load() } : null;
+  const text = await sealBackup({ privateKey, chain, trustText, roster }, backupPassphrase);
   await createFile(file, text).catch((cause: NodeJS.ErrnoException) => {
     const why = cause.code === 'EEXIST' ? 'something stands there already' : (cause.code ?? 'unknown error');
     throw new SealwireError('file-unwritable', `${file} cannot be written: ${why}.`, {
@@ -54,9 +60,10 @@ export interface ImportOptions {
 export async function importHome(directory: string, options: ImportOptions): Promise<IdentityView> {
   const { file, passphraseFile, backupPassphraseFile, nowMs } = options;
   const passphrase = passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) };
-  const text = await readSmallFile(file);
-  const { privateKey, chain, trust } = await openBackup(text, await readPassphrase(backupPassphraseFile), file);
+  const text = await readSmallFile(file, { bytesMax: BACKUP_BYTES_MAX });
+  const { privateKey, chain, trust, roster } = await openBackup(text, await readPassphrase(backupPassphraseFile), file);
   const home = await createHome(directory, { privateKey, chain, trust, ...passphrase });
+  if (roster) await joinRoster(home, roster.trust, roster.versions);
   return showIdentity(home, nowMs);
 }
 
@@ -84,7 +91,9 @@ export async function replaceKey(directory: string, options: ReplaceOptions): Pr
   const { issuer, issuerPassphraseFile, passphraseFile, nowMs } = options;
   const home = await openHome(directory);
   const { name, id, chain } = await readCertificate(home);
-  if (chain[0]?.isCa) throw isAuthority(name);
+  const rosterKey = (await openRoster(home))?.current?.authorityKey;
+  const signsRoster = rosterKey && equalBytes(identityId(nodeCrypto, rosterKey), id);
+  if (chain[0]?.isCa || signsRoster) throw isAuthority(name);
   const passphrase = passphraseFile === undefined ? {} : { passphrase: await readPassphrase(passphraseFile) };
   const privateKey = generateKey();
   const next =
@@ -111,7 +120,7 @@ async function issued(
 }
 
 function isAuthority(name: string): SealwireError {
-  return new SealwireError('usage', `${name} is an authority: with another key its certificates would not hold.`, {
-    hint: 'Make a new authority with `sealwire init NAME --ca`, and have it issue new certificates.',
+  return new SealwireError('usage', `${name} is an authority: what it signed would not hold with another key.`, {
+    hint: 'Make a new authority in another home; a roster is handed over with `sealwire roster handover`.',
   });
 }

@@ -14,7 +14,7 @@ const source: BackupSource = {
   privateKey,
   chain: [await selfSign(privateKey, { name: 'ann', nowMs: NOW_MS })],
   trustText: formatTrust(trust),
-  files: new Map([['extra', Uint8Array.of(1, 2, 3)]]),
+  roster: { trust: { name: 'works', authorityId: new Uint8Array(32).fill(8) }, versions: [Uint8Array.of(1, 2, 3)] },
 };
 const sealed = await sealBackup(source, 'correct horse');
 
@@ -23,7 +23,9 @@ test('what was sealed comes back whole, and does not show', async () => {
   assert.ok(opened.privateKey.equals(privateKey));
   assert.deepEqual(opened.chain, source.chain);
   assert.deepEqual(opened.trust, trust);
-  assert.deepEqual(opened.files, source.files);
+  assert.deepEqual(opened.roster, source.roster);
+  const plain = await openBackup(await sealBackup({ ...source, roster: null }, 'x'), 'x', 'a file');
+  assert.equal(plain.roster, null);
   const der = Buffer.from(readPem(sealed, 'it')[0]?.der ?? []);
   for (const secret of [privateKey.export({ type: 'pkcs8', format: 'der' }).subarray(-32), 'bob', 'ann']) {
     assert.equal(der.indexOf(secret), -1);

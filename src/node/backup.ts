@@ -4,6 +4,7 @@ import { type CborValue, decodeCbor, encodeCbor } from '../core/cbor.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { type Certificate, parseCertificate } from '../core/identity/certificate.ts';
 import { parseTrust, type TrustList } from '../core/identity/trust.ts';
+import type { RosterTrust } from '../core/roster/succession.ts';
 import { PBKDF2_ITERATIONS } from './key-files.ts';
 import { readPem, writePem } from './pem.ts';
 import { freshRandom } from './random.ts';
@@ -17,8 +18,14 @@ export interface BackupContents {
   /** The leaf first. */
   readonly chain: readonly Certificate[];
   readonly trust: TrustList;
-  /** Other files of the home by their names. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** The roster that the home goes by, every version; null for none. */
+  readonly roster: BackedUpRoster | null;
+}
+
+/** A roster with what it is believed on. */
+export interface BackedUpRoster {
+  readonly trust: RosterTrust;
+  readonly versions: readonly Uint8Array[];
 }
 
 /** What {@link sealBackup} takes: the list of trust as it is written in the home. */
@@ -28,7 +35,8 @@ const LABEL = 'SEALWIRE BACKUP';
 const VERSION = 1;
 const CIPHER = 'aes-256-gcm';
 const LENGTHS = { salt: 16, iv: 12, tag: 16, key: 32 } as const;
-const BYTES_MAX = 4 * 1024 * 1024;
+/** A roster has as many versions as it had changes. */
+export const BACKUP_BYTES_MAX: number = 64 * 1024 * 1024;
 const derive = promisify(pbkdf2);
 
 /**
@@ -37,13 +45,13 @@ const derive = promisify(pbkdf2);
  */
 export async function sealBackup(source: BackupSource, passphrase: string): Promise<string> {
   if (passphrase === '') throw new SealwireError('usage', 'A passphrase must not be empty.');
-  const { privateKey, chain, trustText, files } = source;
+  const { privateKey, chain, trustText, roster } = source;
   const content = encodeCbor([
     VERSION,
     new Uint8Array(privateKey.export({ type: 'pkcs8', format: 'der' })),
     chain.map(({ der }) => der),
     trustText,
-    [...files].map(([name, bytes]) => [name, bytes]),
+    roster && [roster.trust.name, roster.trust.authorityId, roster.versions],
   ]);
   const salt = freshRandom(LENGTHS.salt);
   const iv = freshRandom(LENGTHS.iv);
@@ -62,7 +70,7 @@ export async function openBackup(text: string, passphrase: string, source: strin
   const content = decrypt(key, { salt, iv, sealed }, source);
   key.fill(0);
   try {
-    return readContents(decodeCbor(content, { bytesMax: BYTES_MAX }));
+    return readContents(decodeCbor(content, { bytesMax: BACKUP_BYTES_MAX }));
   } catch (cause) {
     if (isSealwireError(cause, 'unsupported')) throw cause;
     throw malformed(source, 'what it holds is not a home', cause);
@@ -93,7 +101,7 @@ function readOuter(text: string, source: string): Outer {
 
 function itemOf(der: Uint8Array, source: string): CborValue {
   try {
-    return decodeCbor(der, { bytesMax: BYTES_MAX });
+    return decodeCbor(der, { bytesMax: BACKUP_BYTES_MAX });
   } catch (cause) {
     throw malformed(source, 'it is damaged', cause);
   }
@@ -116,22 +124,24 @@ function decrypt(key: Uint8Array, { salt, iv, sealed }: Outer, source: string): 
 
 function readContents(item: CborValue): BackupContents {
   if (!Array.isArray(item) || item.length !== 5) throw new Error('not an array of 5');
-  const [version, key, chain, trustText, files] = item as readonly CborValue[];
+  const [version, key, chain, trustText, roster] = item as readonly CborValue[];
   checkVersion(version);
   if (!(key instanceof Uint8Array) || typeof trustText !== 'string') throw new Error('no key or no trust');
-  if (!Array.isArray(chain) || !Array.isArray(files)) throw new Error('no lists');
+  if (!Array.isArray(chain)) throw new Error('no certificates');
   return {
     privateKey: createPrivateKey({ key: Buffer.from(key), format: 'der', type: 'pkcs8' }),
     chain: chain.map((der) => parseCertificate(der as Uint8Array)),
     trust: parseTrust(trustText),
-    files: new Map(files.map(readFileEntry)),
+    roster: roster === null ? null : readRoster(roster),
   };
 }
 
-function readFileEntry(entry: CborValue): [string, Uint8Array] {
-  const [name, bytes] = Array.isArray(entry) ? entry : [];
-  if (typeof name !== 'string' || !(bytes instanceof Uint8Array)) throw new Error('not a file');
-  return [name, bytes];
+function readRoster(item: CborValue | undefined): BackedUpRoster {
+  const [name, authorityId, versions] = Array.isArray(item) ? (item as readonly CborValue[]) : [];
+  if (typeof name !== 'string' || !isBytes(authorityId, 32) || !Array.isArray(versions)) throw new Error('no roster');
+  const read = versions.filter((bytes) => bytes instanceof Uint8Array);
+  if (read.length < versions.length) throw new Error('no version of a roster');
+  return { trust: { name, authorityId }, versions: read };
 }
 
 function checkVersion(version: CborValue | undefined): void {
