@@ -66,7 +66,9 @@ test('replace gives the same name another key, keeps trust and the old certifica
   const first = await initHome({ directory: at('ann'), name: 'ann', nowMs, passphraseFile });
   const home = await openHome(at('ann'));
   await trustAdd(home, 'bob', `SHA256:${'A'.repeat(43)}`);
+  await writeFile(at('ann/channels.db'), 'ratchets of the old key', { mode: 0o600 });
   const { before, now } = await replaceKey(at('ann'), { nowMs });
+  assert.ok(!(await readdir(at('ann'))).includes('channels.db'));
   assert.deepEqual([before.name, before.id, now.name], ['ann', first.id, 'ann']);
   assert.notEqual(now.id, first.id);
   assert.deepEqual((await loadIdentity(home, { nowMs })).id, parseId(now.id));

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { equalBytes } from '../core/bytes.ts';
 import { SealwireError } from '../core/errors.ts';
 import { formatId, identityId } from '../core/identity/id.ts';
@@ -12,6 +13,7 @@ import { readPassphrase } from '../node/passphrase.ts';
 import { replaceIdentity } from '../node/replacing.ts';
 import { RosterFiles, readRosterTrust } from '../node/roster-files.ts';
 import { type IdentityView, openIdentity, showIdentity } from './identity.ts';
+import { channelsFile } from './open-bus.ts';
 import { openRoster } from './open-roster.ts';
 import { joinRoster } from './roster/authority.ts';
 
@@ -100,6 +102,8 @@ export async function replaceKey(directory: string, options: ReplaceOptions): Pr
     issuer === undefined
       ? [await selfSign(privateKey, { name, nowMs })]
       : await issued(home, { directory: issuer, passphraseFile: issuerPassphraseFile }, privateKey, { name, nowMs });
+  // Ratchets are their sender's, by its key; those of others are granted anew to the new one.
+  for (const suffix of ['', '-wal', '-shm']) await rm(channelsFile(directory) + suffix, { force: true });
   const certificateFile = await replaceIdentity(home, { privateKey, chain: next, ...passphrase });
   return { before: { name, id: formatId(id), certificateFile }, now: await showIdentity(home, nowMs) };
 }

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
+import type { ChannelStore } from '../core/channel/store.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { BrokerConnection, Qos } from '../core/ports.ts';
 import type { Home, LoadedIdentity } from '../node/home.ts';
+import { SqliteChannels } from '../node/sqlite-channels.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
 import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
 import type { Addressee, BusLogging } from '../roles/bus/bus-sessions.ts';
 import { followRoster } from '../roles/bus/roster-feed.ts';
-import { MemoryChannels } from '../roles/memory-channels.ts';
 import { Peer, type PeerOptions } from '../roles/peer.ts';
 import type { RosterKeeper } from '../roles/roster-keeper.ts';
 import type { Sent } from '../roles/send-queue.ts';
@@ -43,6 +44,11 @@ export interface BusIdentity {
   readonly onEvent: (event: PeerEvent) => void;
 }
 
+/** Where a home keeps what it knows of channels' ratchets. */
+export function channelsFile(directory: string): string {
+  return join(directory, 'channels.db');
+}
+
 /** Longer than a notary at the broker takes to log and answer on a bad day. */
 const NOTARY_PATIENCE_MS = 2_000;
 /** A notary that was started anew knows no session of before: its silence is not to cost labels. */
@@ -61,6 +67,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     ...access,
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
+  const store = roster && new SqliteChannels(channelsFile(own.home.directory));
   const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
   const bus: Bus = await Bus.open({
     peer: new Peer({
@@ -71,12 +78,12 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     broker,
     qos,
     ...(logging ? { logging, sink: logging.submitting } : {}),
-    ...(roster ? { channels: channelsOf(own, roster) } : {}),
+    ...(roster && store ? { channels: channelsOf(own, roster, store) } : {}),
     onRefused: (error, topic) =>
       onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
     onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
   });
-  const joined = new SealwireBus(addressees, bus, logging);
+  const joined = new SealwireBus(addressees, bus, logging, store);
   try {
     if (roster) {
       await followRoster(broker, roster, (error, topic) =>
@@ -103,10 +110,15 @@ function renewingHome(own: BusIdentity & { readonly roster: RosterKeeper }, brok
   };
 }
 
-function channelsOf({ identity, shared, onEvent }: BusIdentity, roster: RosterKeeper): BusChannels {
+function channelsOf(
+  { identity, shared, onEvent }: BusIdentity,
+  roster: RosterKeeper,
+  store: ChannelStore,
+): BusChannels {
   return {
     roster,
-    store: new MemoryChannels(),
+    rosters: roster,
+    store,
     own: asMember(identity, roster.current, shared.clock.now()),
     onEvent: (event) => onEvent({ type: 'channel', event }),
   };
@@ -154,10 +166,12 @@ export class SealwireBus implements AsyncDisposable {
   readonly #addressees: Addressees;
   readonly #bus: Bus;
   readonly #logging: BusLog | undefined;
+  readonly #store: SqliteChannels | undefined;
   #closing: Promise<void> | undefined;
   #atEnd = (): void => {};
 
-  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined) {
+  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined, store: SqliteChannels | undefined) {
+    this.#store = store;
     this.#addressees = addressees;
     this.#bus = bus;
     this.#logging = logging;
@@ -221,5 +235,6 @@ export class SealwireBus implements AsyncDisposable {
     await this.#bus.leave();
     await this.#logging?.close();
     await this.#bus.close();
+    this.#store?.close();
   }
 }

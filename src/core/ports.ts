@@ -88,6 +88,11 @@ export interface PublishOptions {
   readonly qos: Qos;
   /** The broker keeps it for whoever subscribes later; false unless told. */
   readonly retain?: boolean;
+  /**
+   * Asked once, when it is about to leave for the first time; where this says false it is dropped, and is nobody's care
+   * any more. Must not throw.
+   */
+  readonly mayLeave?: () => boolean;
 }
 
 /** A subscription as the broker granted it. */

@@ -163,7 +163,7 @@ export class Incoming {
   }
 
   #isDelivered(kind: Kind): boolean {
-    return MESSAGE_KINDS.has(kind) || (this.#context.control !== null && isControlKind(kind));
+    return MESSAGE_KINDS.has(kind) || isControlKind(kind);
   }
 
   async #applyMessages({ label, content, commit }: OpenedFrame): Promise<void> {

@@ -123,9 +123,11 @@ class MemoryLine implements BrokerConnection {
     void this.#handOut();
   }
 
-  async publish(topic: string, payload: Uint8Array, { qos, retain = false }: PublishOptions): Promise<void> {
+  async publish(topic: string, payload: Uint8Array, options: PublishOptions): Promise<void> {
+    const { qos, retain = false, mayLeave } = options;
     const refusal = this.#closed ? lineClosed(this.remote) : this.#check.refusal(topic, payload);
     if (refusal) throw refusal;
+    if (mayLeave && !mayLeave()) return;
     await this.#broker.publish({ topic, payload, qos, retain, from: this.#name });
   }
 

@@ -32,7 +32,7 @@ export interface PeerOptions {
 export interface BeginOptions {
   /** What its carrier asks for. */
   readonly tuning?: Partial<SessionTuning>;
-  /** Takes what is not for the application; where there is none, it is refused. */
+  /** Takes what is not for the application; where there is none, it is taken in and forgotten. */
   readonly control?: ControlHandler | null;
 }
 

@@ -46,7 +46,7 @@ export interface SessionContext {
   /** Where own labels are logged; null for none. */
   readonly sink: LabelSink | null;
   readonly tuning: SessionTuning;
-  /** Takes what is not for the application; where there is none, it is refused. */
+  /** Takes what is not for the application; where there is none, it is taken in and forgotten. */
   readonly control: ControlHandler | null;
   readonly onEvent: SessionEventListener;
 }

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
 import { MemoryChannels } from '../../src/roles/memory-channels.ts';
-import { isInbox, labelOf, overhear, Square } from '../support/bus.ts';
+import { RosterKeeper } from '../../src/roles/roster-keeper.ts';
+import { isInbox, labelOf, overhear, overhearAll, Square } from '../support/bus.ts';
 import { announce, channelOf, enterChannels, refusedIn, TestRoster } from '../support/channels.ts';
 import { numbered } from '../support/messages.ts';
+import { MemoryRosters, versionsOf } from '../support/rosters.ts';
+import { identityOf } from '../support/session-pair.ts';
+import { until } from '../support/turns.ts';
 import { refusal } from '../support/units.ts';
 
 const timeout = 60_000;
@@ -123,4 +128,75 @@ test('all who have to confirm: a lost frame is sent again to whom it was lost', 
     );
   }
   assert.ok(alice.channelEvents.some(({ type }) => type === 'repaired'));
+});
+
+test('members hand the roster to each other, where the broker keeps it to itself', { timeout }, async () => {
+  await using square = new Square();
+  const alice = await identityOf('alice');
+  const members = await Promise.all(
+    ['alice', 'bob'].map(async (name) => ({ type: 'pin' as const, name, id: (await identityOf(name)).id })),
+  );
+  const versions = await versionsOf(alice, [
+    { members, channels: [channelOf({ readers: ['bob'], filters: ['office/#'] })] },
+    { channels: [channelOf({ readers: ['bob'] })] },
+    {},
+  ]);
+  const keeperWith = async (count: number): Promise<RosterKeeper> => {
+    const store = new MemoryRosters();
+    const about = { crypto: nodeCrypto, verifierOf: nodeVerifier, authorityId: alice.id, name: 'works' };
+    const keeper = await RosterKeeper.open({ ...about, store });
+    for (const { bytes } of versions.slice(0, count)) await keeper.offer(bytes);
+    return keeper;
+  };
+  const [ours, theirs] = [await keeperWith(3), await keeperWith(1)];
+  const writer = await enterChannels(square, ours, 'alice', { rosters: ours });
+  const reader = await enterChannels(square, theirs, 'bob', { rosters: theirs });
+  // The channel that the reader knows has no such topic: it learns of the other one from the writer itself.
+  await square.elapse(writer.bus.session({ id: reader.identity.id, name: null }));
+  await square.elapse(until(() => theirs.current?.version === 3));
+  await square.elapse(announce(writer, 'plant/load', 'new'));
+  assert.deepEqual(await square.elapse(overhear(reader, 1)), ['alice plant/load: new']);
+});
+
+test('N22: a reader is removed while a message for it is being sealed: it is sealed anew, and opens for the others only', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const roster = await TestRoster.of({ channels: [channelOf({ confirmers: 'all' })] });
+  const held: PromiseWithResolvers<void>[] = [];
+  let isHeld = false;
+  const alice = await enterChannels(square, roster, 'alice', {
+    signer: (own) => ({
+      publicKey: own.publicKey,
+      sign: async (toBeSigned) => {
+        if (isHeld) {
+          const turn = Promise.withResolvers<void>();
+          held.push(turn);
+          await turn.promise;
+        }
+        return own.sign(toBeSigned);
+      },
+    }),
+  });
+  const [bob, carol] = [await enterChannels(square, roster, 'bob'), await enterChannels(square, roster, 'carol')];
+  await square.elapse(announce(alice, 'plant/load', 'for both', { until: 'delivered' }));
+  isHeld = true;
+  const sent = announce(alice, 'plant/load', 'for bob', { until: 'delivered' });
+  await square.elapse(until(() => held.length > 0));
+  await roster.change({ channels: [channelOf({ readers: ['bob'], confirmers: 'all' })] });
+  isHeld = false;
+  for (const { resolve } of held) resolve();
+  await square.elapse(sent);
+  assert.deepEqual(
+    await square.elapse(overhear(bob, 2)),
+    ['for both', 'for bob'].map((text) => `alice plant/load: ${text}`),
+  );
+  const frames = square.broker.seen.filter(({ topic }) => topic === 'plant/load').map((unit) => labelOf(unit));
+  assert.deepEqual(
+    frames.map((label) => label?.seq),
+    [0, 0],
+  );
+  assert.notDeepEqual(frames[0]?.ratchetId, frames[1]?.ratchetId);
+  await square.elapse(carol.bus.close());
+  assert.deepEqual(await overhearAll(carol), ['alice plant/load: for both']);
 });

@@ -4,6 +4,7 @@ import type { Channel, PinnedMember, Revocation, RosterView, SignedRoster } from
 import { nodeCrypto } from '../../src/node/crypto.ts';
 import type { ChannelPublishOptions } from '../../src/roles/bus/bus.ts';
 import type { ChannelEvent, ChannelTuning } from '../../src/roles/channel/channel-context.ts';
+import type { RosterSource } from '../../src/roles/channel/roster-exchange.ts';
 import { MemoryChannels } from '../../src/roles/memory-channels.ts';
 import type { Sent } from '../../src/roles/send-queue.ts';
 import type { Square, Visitor, VisitorOptions } from './bus.ts';
@@ -91,6 +92,7 @@ export interface ChannelVisitor extends Visitor {
 /** How somebody takes part in channels. */
 export interface ChannelVisitorOptions extends VisitorOptions {
   readonly store?: ChannelStore;
+  readonly rosters?: RosterSource;
   readonly tuning?: Partial<ChannelTuning>;
   /** `plant/#` unless told. */
   readonly filters?: readonly string[];
@@ -101,14 +103,15 @@ export async function enterChannels(
   square: Square,
   roster: RosterView,
   name: string,
-  { store = new MemoryChannels(), tuning = {}, filters = ['plant/#'], ...more }: ChannelVisitorOptions = {},
+  { store = new MemoryChannels(), tuning = {}, filters = ['plant/#'], rosters, ...more }: ChannelVisitorOptions = {},
   client = name,
 ): Promise<ChannelVisitor> {
   const channelEvents: ChannelEvent[] = [];
   const { id, certificates, signer } = await identityOf(name);
   const own = { id, name, publicKey: signer.publicKey, trust: 'pin' as const, authority: null, certificates };
   const onEvent = (event: ChannelEvent): void => void channelEvents.push(event);
-  const visitor = await square.enter(name, { ...more, channels: { roster, store, own, tuning, onEvent } }, client);
+  const channels = { roster, store, own, tuning, onEvent, ...(rosters ? { rosters } : {}) };
+  const visitor = await square.enter(name, { ...more, channels }, client);
   await square.elapse(Promise.all(filters.map((filter) => visitor.bus.subscribe(filter))));
   return { ...visitor, channelEvents };
 }

@@ -96,7 +96,7 @@ const FORGERIES: readonly (readonly [what: string, code: ErrorCode, forgery: For
     { ...item([0, 0, []]), kind: KIND.end, mac0: set(3, new Uint8Array(32)) },
   ],
   // Content.
-  ['a kind that has no place in a session', 'unsupported', { kind: KIND.roster }],
+  ['a kind that has no place in a session', 'unsupported', { kind: KIND.ledgerHead }],
   ['a body without a message', 'malformed', { content: encodeCbor(new Uint8Array(4)) }],
   ['a message of four', 'malformed', item([STREAM, 0, 0, 0])],
   ['a stream of 7 bytes', 'malformed', item([STREAM.subarray(1), 0, 0, 0, STREAM])],

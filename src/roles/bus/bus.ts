@@ -11,6 +11,7 @@ import type { RosterView } from '../../core/roster/roster.ts';
 import { checkFilter, checkTopic, topicMatches } from '../../core/topic.ts';
 import { CHANNEL_TUNING, type ChannelEvent, type ChannelTuning } from '../channel/channel-context.ts';
 import { Channels } from '../channel/channels.ts';
+import type { RosterSource } from '../channel/roster-exchange.ts';
 import type { ReceivedMessage } from '../incoming.ts';
 import type { LabelSink } from '../label-sink.ts';
 import type { Peer } from '../peer.ts';
@@ -42,6 +43,8 @@ export interface ChannelPublishOptions extends Omit<SendOptions, 'topic'> {
 /** What taking part in channels takes. */
 export interface BusChannels {
   readonly roster: RosterView;
+  /** Where versions come from that are handed to other members, and go to that they hand on; none without it. */
+  readonly rosters?: RosterSource;
   readonly store: ChannelStore;
   /** This side, as others see it. */
   readonly own: ValidIdentity;
@@ -220,7 +223,7 @@ export class Bus implements AsyncDisposable {
     this.#messages.end();
   }
 
-  #channelsOf({ roster, store, own, tuning, onEvent = () => {} }: BusChannels): Channels {
+  #channelsOf({ roster, rosters, store, own, tuning, onEvent = () => {} }: BusChannels): Channels {
     const { peer, broker, qos, sink = null } = this.#options;
     const { crypto, clock, identity, verifierOf } = peer.party;
     const context = {
@@ -234,7 +237,7 @@ export class Bus implements AsyncDisposable {
       },
       tuning: { ...CHANNEL_TUNING, ...tuning },
     };
-    return new Channels(context, own, store, (message) => this.#messages.push(message));
+    return new Channels(context, own, store, (message) => this.#messages.push(message), rosters);
   }
 
   #turnsOf({ id }: Addressee): Turns {
@@ -253,6 +256,7 @@ export class Bus implements AsyncDisposable {
     const { logging, onLost } = this.#options;
     // What a notary answers is for who submits.
     if (logging && equalBytes(logging.notaryId, session.peer.id)) return;
+    this.#channels?.greet(session);
     this.#drain(session).catch((cause: unknown) => {
       const error = isSealwireError(cause) ? cause : new SealwireError('internal', 'A session failed.', { cause });
       // The others go on.

@@ -189,12 +189,28 @@ export class ChannelWriter {
     if (retain) this.#retained.remember(topic, first);
     this.#nextFramedN = Math.max(this.#nextFramedN, (batch.at(-1)?.n ?? -1) + 1);
     const sealed = await this.#seal(rights, first, joinPadded(batch, rights.channel.paddingBytes));
-    const awaited = this.#await(rights, ratchet.ratchetId, sealed, batch);
+    const mayLeave = (): boolean => {
+      const isAllowed = this.#granting.maySend(ratchet);
+      if (isAllowed) this.#left(rights, ratchet.ratchetId, sealed, batch);
+      else this.#sealAgain(batch);
+      return isAllowed;
+    };
+    await this.#context.broker.publish(topic, sealed.bytes, { qos: this.#context.qos, retain, mayLeave });
+    for (const { n, until, done } of batch) if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });
+  }
+
+  /** A frame leaves for the broker: it counts from now on. */
+  #left(rights: Rights, ratchetId: Uint8Array, sealed: SealedFrame, batch: readonly PendingMessage[]): void {
     this.#log(sealed, batch);
-    await this.#context.broker.publish(topic, sealed.bytes, { qos: this.#context.qos, retain });
-    for (const { n, until, done } of batch) {
-      if (until === 'sent' || (until === 'delivered' && !awaited)) done.resolve({ n, seq: sealed.seq, logged: null });
-    }
+    if (this.#await(rights, ratchetId, sealed, batch)) return;
+    for (const { n, until, done } of batch)
+      if (until === 'delivered') done.resolve({ n, seq: sealed.seq, logged: null });
+  }
+
+  /** Somebody who may read no more holds the keys of a frame that has not left: its messages go in another one. */
+  #sealAgain(batch: readonly PendingMessage[]): void {
+    for (const message of batch) this.#queue.push(message);
+    this.#pumping ??= this.#pump();
   }
 
   async #seal({ roster, channel }: Rights, first: PendingMessage, content: Uint8Array): Promise<SealedFrame> {

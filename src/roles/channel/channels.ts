@@ -16,6 +16,7 @@ import type { ChannelContext } from './channel-context.ts';
 import { ChannelReader } from './channel-reader.ts';
 import { type ChannelMessage, ChannelWriter } from './channel-writer.ts';
 import { rosterNow } from './rights.ts';
+import { RosterExchange, type RosterSource } from './roster-exchange.ts';
 import type { Deliver } from './stream-delivery.ts';
 
 /** One member's channels at one broker: a door to its writers, one a channel, and its reader. */
@@ -23,13 +24,22 @@ export class Channels implements ControlHandler {
   readonly #context: ChannelContext;
   readonly #own: ValidIdentity;
   readonly #reader: ChannelReader;
+  readonly #exchange: RosterExchange | undefined;
   readonly #writers = new Map<string, ChannelWriter>();
   readonly #stopWatching: () => void;
   #closing: Promise<void> | undefined;
 
-  /** `own` is this member's identity as others see it; `deliver` takes what comes. */
-  constructor(context: ChannelContext, own: ValidIdentity, store: ChannelStore, deliver: Deliver) {
+  /** `own` is this member's identity as others see it; `deliver` takes what comes; `rosters` are handed on to others. */
+  constructor(
+    context: ChannelContext,
+    own: ValidIdentity,
+    store: ChannelStore,
+    deliver: Deliver,
+    rosters?: RosterSource,
+  ) {
     this.#context = context;
+    const onRefused = (error: SealwireError, where: string): void => context.onEvent({ type: 'refused', error, where });
+    this.#exchange = rosters && new RosterExchange(rosters, onRefused);
     this.#own = own;
     this.#reader = new ChannelReader(context, own, store, deliver);
     this.#stopWatching = context.roster.onChange((now) => this.#onRoster(now));
@@ -47,6 +57,11 @@ export class Channels implements ControlHandler {
       });
     }
     return this.#writerIn(channel.name).send(message);
+  }
+
+  /** A session begins: both sides say which version of the roster they have. */
+  greet(session: Session): void {
+    this.#exchange?.greet(session);
   }
 
   /** Takes a frame whose label names a channel; resolves once it was taken in. Never throws for what is in it. */
@@ -85,6 +100,8 @@ export class Channels implements ControlHandler {
     else if (kind === KIND.grantRequest) {
       const request = decodeGrantRequest(payload);
       this.#writers.get(request.channel)?.onRequest(session, request);
+    } else if (kind === KIND.roster) {
+      await this.#exchange?.take(session, payload);
     } else if (kind === KIND.grantAck) {
       const ack = decodeGrantAck(payload);
       this.#writers.get(ack.channel)?.onAck(session.peer.id, ack);

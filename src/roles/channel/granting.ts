@@ -27,6 +27,7 @@ export class Granting {
   readonly #nextN: () => number;
   #current: WriterRatchet | undefined;
   readonly #former: WriterRatchet[] = [];
+  readonly #barred = new WeakSet<WriterRatchet>();
   #beganAtMs = 0;
   #allFetched: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Readers that the roster does not name by key and that were granted something, by id in hex. */
@@ -54,6 +55,11 @@ export class Granting {
   get sending(): SendingRatchet {
     if (!this.#current) throw new Error('there is no ratchet yet');
     return this.#current.sending;
+  }
+
+  /** False for a ratchet whose keys somebody holds who may read no more: what is sealed with it must not leave. */
+  maySend(ratchet: WriterRatchet): boolean {
+    return !this.#barred.has(ratchet);
   }
 
   /** True for a ratchet of this writer that is still known. */
@@ -110,7 +116,10 @@ export class Granting {
   removed(now: SignedRoster): Uint8Array[] {
     const gone = this.#holders().filter((id) => !this.#mayStillRead(now, id));
     for (const id of gone) {
-      for (const ratchet of this.#all()) ratchet.drop(id);
+      for (const ratchet of this.#all()) {
+        if (ratchet.isEntitled(id)) this.#barred.add(ratchet);
+        ratchet.drop(id);
+      }
       this.#issued.delete(bytesToHex(id));
     }
     if (gone.length > 0) this.#retire();

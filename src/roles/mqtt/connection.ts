@@ -86,10 +86,14 @@ class MqttLine implements BrokerConnection {
     if (failure) throw failure.error;
   }
 
-  async publish(topic: string, payload: Uint8Array, { qos, retain = false }: PublishOptions): Promise<void> {
+  async publish(
+    topic: string,
+    payload: Uint8Array,
+    { qos, retain = false, mayLeave = always }: PublishOptions,
+  ): Promise<void> {
     const refusal = this.#isClosing ? lineClosed(this.remote) : this.#refusal(topic, payload);
     if (refusal) throw refusal;
-    await this.#window.publish({ topic, payload, qos, retain });
+    await this.#window.publish({ topic, payload, qos, retain, mayLeave });
   }
 
   async subscribe(filter: string, qos: Qos, take: TakePublication): Promise<Subscription> {
@@ -228,4 +232,8 @@ function refusedTopic(topic: string, reason: string): SealwireError {
 
 function oversized(topic: string, bytes: number): SealwireError {
   return new SealwireError('too-large', `${bytes} bytes came on ${topic}, which are more than a frame may have.`);
+}
+
+function always(): boolean {
+  return true;
 }

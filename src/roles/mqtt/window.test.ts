@@ -33,9 +33,9 @@ function setUp(bounds: { readonly countMax?: number; readonly bytesMax?: number 
     ...bounds,
   });
   const resolved: string[] = [];
-  const publish = (topic: string, qos: Qos, bytes = 1): void => {
+  const publish = (topic: string, qos: Qos, bytes = 1, mayLeave = () => true): void => {
     const payload = new Uint8Array(bytes);
-    window.publish({ topic, payload, qos, retain: false }).then(
+    window.publish({ topic, payload, qos, retain: false, mayLeave }).then(
       () => resolved.push(topic),
       (error: Error) => resolved.push(`${topic}: ${error.message}`),
     );
@@ -57,6 +57,25 @@ suite('the window', () => {
     carrier.answer();
     await turn();
     assert.deepEqual(resolved, ['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('drops what may not leave when it could, and asks once', () => {
+    const { window, publish, carrier } = setUp();
+    let isWanted = true;
+    let asked = 0;
+    const mayLeave = (): boolean => {
+      asked += 1;
+      return isWanted;
+    };
+    publish('a', 1, 1, mayLeave);
+    publish('b', 1, 1, () => false);
+    window.attach(carrier);
+    window.detach();
+    isWanted = false;
+    publish('c', 1, 1, mayLeave);
+    const next = new Carrier();
+    window.attach(next);
+    assert.deepEqual([carrier.written, next.written.length, asked], [['a'], 1, 2]);
   });
 
   test('makes publish wait for room, in bytes', async () => {

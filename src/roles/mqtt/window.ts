@@ -6,6 +6,8 @@ export interface Outgoing {
   readonly payload: Uint8Array;
   readonly qos: Qos;
   readonly retain: boolean;
+  /** Asked when it is about to leave for the first time; false drops it. */
+  readonly mayLeave: () => boolean;
 }
 
 /** One network connection, as the window sees it. */
@@ -138,6 +140,10 @@ export class Window {
       // Nothing overtakes: what is published later waits behind, at whatever quality of service.
       if (!outlet.hasRoom || !this.#mayGo(entry, outlet)) return;
       this.#waiting.delete(entry);
+      if (!entry.again && !entry.mayLeave()) {
+        this.#bytes -= entry.payload.length;
+        continue;
+      }
       if (entry.qos > 0) this.#sent.add(entry);
       else this.#bytes -= entry.payload.length;
       if (entry.qos === 2) this.#sentQos2 += 1;

@@ -1,0 +1,74 @@
+import { decodeCbor, encodeCbor } from '../../core/cbor.ts';
+import { isSealwireError, SealwireError } from '../../core/errors.ts';
+import { KIND } from '../../core/kinds.ts';
+import { ROSTER_BYTES_MAX } from '../../core/limits.ts';
+import type { SignedRoster } from '../../core/roster/roster.ts';
+import type { Offered } from '../roster-keeper.ts';
+import type { Session } from '../session.ts';
+
+/** The roster as this side keeps it. */
+export interface RosterSource {
+  readonly current: SignedRoster | null;
+  bytesOf(version: number): Uint8Array | undefined;
+  offer(bytes: Uint8Array): Promise<Offered>;
+}
+
+/** Told of a roster that a peer showed and that was turned away. Must not throw. */
+export type OnRefused = (error: SealwireError, peerName: string) => void;
+
+/** Versions that are handed to one peer at a time; it says what it has then, and gets the rest. */
+const VERSIONS_AT_ONCE = 16;
+
+/**
+ * Members carry the roster to each other, so that no broker can withhold it: in each session both say which version they
+ * have, and whoever has a newer one hands on what the other lacks. Nobody believes another about it: see `RosterKeeper`.
+ */
+export class RosterExchange {
+  readonly #source: RosterSource;
+  readonly #onRefused: OnRefused;
+
+  constructor(source: RosterSource, onRefused: OnRefused) {
+    this.#source = source;
+    this.#onRefused = onRefused;
+  }
+
+  /** Says which version is here. */
+  greet(session: Session): void {
+    tell(session, encodeCbor(this.#source.current?.version ?? 0));
+  }
+
+  /** Takes what a peer says: the number of its version, or the bytes of one. */
+  async take(session: Session, payload: Uint8Array): Promise<void> {
+    try {
+      const said = decodeCbor(payload, { bytesMax: ROSTER_BYTES_MAX + 8 });
+      if (typeof said === 'number' && Number.isSafeInteger(said) && said >= 0) this.#handOn(session, said);
+      else if (said instanceof Uint8Array) await this.#offer(session, said);
+      else throw new SealwireError('malformed', 'What was said of a roster is neither a version nor a roster.');
+    } catch (cause) {
+      const known = isSealwireError(cause);
+      this.#onRefused(
+        known ? cause : new SealwireError('internal', 'A roster could not be taken.', { cause }),
+        session.peer.name,
+      );
+    }
+  }
+
+  #handOn(session: Session, theirs: number): void {
+    const newest = this.#source.current?.version ?? 0;
+    for (let version = theirs + 1; version <= Math.min(newest, theirs + VERSIONS_AT_ONCE); version++) {
+      const bytes = this.#source.bytesOf(version);
+      if (bytes) tell(session, encodeCbor(bytes));
+    }
+  }
+
+  async #offer(session: Session, bytes: Uint8Array): Promise<void> {
+    const outcome = await this.#source.offer(bytes);
+    // The peer hands on so many at a time, and hears where that has come to.
+    if (outcome === 'accepted') this.greet(session);
+  }
+}
+
+function tell(session: Session, payload: Uint8Array): void {
+  // A session that ends meanwhile takes nothing: both say again what they have in the next one.
+  session.sendControl(KIND.roster, payload).catch(() => {});
+}
