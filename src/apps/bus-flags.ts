@@ -6,7 +6,7 @@ import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import { countEvent } from './event-exit.ts';
 import { eventSentence } from './event-sentence.ts';
-import type { SealwireBus } from './open-bus.ts';
+import type { JoinOptions, SealwireBus } from './open-bus.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
 import { Seldom } from './seldom.ts';
@@ -54,7 +54,15 @@ export async function openAsCommand(
 }
 
 /** Joins the broker that the flags name. */
-export async function joinAsCommand(peer: SealwirePeer, flags: BusFlags): Promise<SealwireBus> {
+export async function joinAsCommand(
+  peer: SealwirePeer,
+  flags: BusFlags,
+  more: Pick<JoinOptions, 'filters' | 'keepSessionS' | 'clientId'> = {},
+): Promise<SealwireBus> {
   const options = await brokerOptions(flags);
-  return peer.join(flags.broker, { ...options, ...(flags.notary === undefined ? {} : { notary: flags.notary }) });
+  return peer.join(flags.broker, {
+    ...options,
+    ...more,
+    ...(flags.notary === undefined ? {} : { notary: flags.notary }),
+  });
 }

@@ -24,6 +24,11 @@ export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
   readonly qos?: Qos;
   /** The name under which a notary at the same broker is trusted; without one nothing is logged. */
   readonly notary?: string;
+  /**
+   * Subscribed to from the very start. With `keepSessionS` all that this client ever subscribes to has to be here: what the
+   * broker kept comes at once.
+   */
+  readonly filters?: readonly string[];
 }
 
 /** How one message is published: for whom, and how far to wait. */
@@ -59,7 +64,7 @@ const NOTARY_SILENCE_MS = 15_000;
  * notary whatever keeps it from a session with that.
  */
 export async function joinBroker(url: string, own: BusIdentity, options: JoinOptions = {}): Promise<SealwireBus> {
-  const { qos = 1, notary, ...access } = options;
+  const { qos = 1, notary, filters = [], ...access } = options;
   const { identity, shared, roster, onEvent } = own;
   const addressees = new Addressees(own.home, roster, shared.clock);
   const notaryAt = notary === undefined ? undefined : await addressees.find(notary);
@@ -85,6 +90,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
   });
   const joined = new SealwireBus(addressees, bus, logging, store);
   try {
+    await Promise.all(filters.map((filter) => bus.subscribe(filter)));
     if (roster) {
       await followRoster(broker, roster, (error, topic) =>
         onEvent({ type: 'channel', event: { type: 'refused', error, where: topic } }),

@@ -2,7 +2,7 @@ import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import { inboxFilter, inboxTopic, parseInboxTopic } from '../../core/inbox.ts';
 import { TUNING } from '../../core/limits.ts';
-import type { BrokerConnection, Publication, Qos, Subscription } from '../../core/ports.ts';
+import type { BrokerConnection, Publication, Qos } from '../../core/ports.ts';
 import type { Expected } from '../authenticating.ts';
 import type { ControlHandler } from '../control.ts';
 import { InboxHandshakes } from '../inbox/inbox-handshakes.ts';
@@ -63,7 +63,6 @@ export class BusSessions implements AsyncDisposable {
   readonly #handshakes: InboxHandshakes;
   /** Handshakes that this side began, so that all who want a session share one. */
   readonly #opening = new Map<string, Promise<Session>>();
-  #inbox: Subscription | undefined;
   #leaving = false;
   #closed = false;
 
@@ -71,7 +70,7 @@ export class BusSessions implements AsyncDisposable {
   static async open(options: BusSessionsOptions): Promise<BusSessions> {
     const sessions = new BusSessions(options);
     const filter = inboxFilter(options.peer.identity.id);
-    sessions.#inbox = await options.broker.subscribe(filter, options.qos === 2 ? 2 : 1, (unit) => sessions.take(unit));
+    await options.broker.subscribe(filter, options.qos === 2 ? 2 : 1, (unit) => sessions.take(unit));
     return sessions;
   }
 
@@ -163,7 +162,6 @@ export class BusSessions implements AsyncDisposable {
     this.#handshakes.stop();
     await this.leave();
     await Promise.allSettled(this.#table.all().map((session) => session.close()));
-    await this.#inbox?.unsubscribe();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -74,7 +74,7 @@ export class ChannelReader {
   /** There is a newer roster: what waited for it comes. */
   onRoster(now: SignedRoster): Promise<void> {
     return this.#turns.run(async () => {
-      this.#writers.forgetRevoked((id) => isRevoked(now, id));
+      this.#writers.forget(now.revocations.map(({ id }) => id));
       for (const publication of this.#early.splice(0)) await this.#take(publication, false);
     });
   }
