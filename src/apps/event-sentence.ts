@@ -38,6 +38,10 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return `The broker at ${event.remote}: ${brokerSentence(event.event)}`;
     case 'channel':
       return channelSentence(event.event);
+    case 'renewed':
+      return `This identity has a new certificate, valid until ${new Date(event.untilMs).toISOString().slice(0, 10)}.`;
+    case 'renewal-failed':
+      return `The certificate is not renewed yet: ${event.error.message} [${event.error.code}]`;
     case 'notary-trouble':
       return `The notary: ${event.error.message} [${event.error.code}]`;
     case 'confirmed':

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ChannelStore } from '../core/channel/store.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
-import type { Qos } from '../core/ports.ts';
+import type { BrokerConnection, Qos } from '../core/ports.ts';
 import type { Home, LoadedIdentity } from '../node/home.ts';
 import { SqliteChannels } from '../node/sqlite-channels.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
@@ -16,6 +16,7 @@ import { Addressees } from './addressees.ts';
 import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
 import type { PeerEvent } from './open-peer.ts';
 import { asMember } from './open-roster.ts';
+import { keepRenewed, type RenewingHome } from './renewing-home.ts';
 
 /** How an identity takes part at a broker. */
 export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
@@ -48,6 +49,11 @@ export interface BusIdentity {
   readonly onEvent: (event: PeerEvent) => void;
 }
 
+/** Where a home keeps what it knows of channels' ratchets. */
+export function channelsFile(directory: string): string {
+  return join(directory, 'channels.db');
+}
+
 /** Longer than a notary at the broker takes to log and answer on a bad day. */
 const NOTARY_PATIENCE_MS = 2_000;
 /** A notary that was started anew knows no session of before: its silence is not to cost labels. */
@@ -66,7 +72,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     ...access,
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
-  const store = roster && new SqliteChannels(join(own.home.directory, 'channels.db'));
+  const store = roster && new SqliteChannels(channelsFile(own.home.directory));
   const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
   const bus: Bus = await Bus.open({
     peer: new Peer({
@@ -89,6 +95,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
       await followRoster(broker, roster, (error, topic) =>
         onEvent({ type: 'channel', event: { type: 'refused', error, where: topic } }),
       );
+      joined.atEnd(await keepRenewed(renewingHome({ ...own, roster }, broker)));
     }
 
     await logging?.submitting.start();
@@ -98,6 +105,15 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     throw notThere(error, `The notary ${notary}`, hint);
   }
   return joined;
+}
+
+function renewingHome(own: BusIdentity & { readonly roster: RosterKeeper }, broker: BrokerConnection): RenewingHome {
+  const { home, identity, roster, shared, onEvent } = own;
+  return {
+    ...{ home, identity, roster, broker, clock: shared.clock },
+    onRenewed: (untilMs) => onEvent({ type: 'renewed', untilMs }),
+    onFailed: (error) => onEvent({ type: 'renewal-failed', error }),
+  };
 }
 
 function channelsOf(
@@ -158,12 +174,18 @@ export class SealwireBus implements AsyncDisposable {
   readonly #logging: BusLog | undefined;
   readonly #store: SqliteChannels | undefined;
   #closing: Promise<void> | undefined;
+  #atEnd = (): void => {};
 
   constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined, store: SqliteChannels | undefined) {
     this.#store = store;
     this.#addressees = addressees;
     this.#bus = bus;
     this.#logging = logging;
+  }
+
+  /** What is to end with it. Called by {@link joinBroker}. */
+  atEnd(end: () => void): void {
+    this.#atEnd = end;
   }
 
   /** Where the broker is, for people. */
@@ -215,6 +237,7 @@ export class SealwireBus implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#atEnd();
     await this.#bus.leave();
     await this.#logging?.close();
     await this.#bus.close();

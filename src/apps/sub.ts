@@ -38,7 +38,7 @@ export function registerSub(program: Command, context: Context): void {
 
 async function subscribe(context: Context, filters: readonly string[], flags: SubscribeFlags): Promise<void> {
   for (const filter of filters) checkFilter(filter);
-  await using peer = await context.interruptible(openAsCommand(context, flags));
+  await using peer = await context.interruptible(openAsCommand(context, flags, 'reader'));
   const { keep, clientId } = flags;
   const kept = keep === undefined ? {} : { keepSessionS: Math.ceil(keep / 1000) };
   const named = clientId === undefined ? {} : { clientId };

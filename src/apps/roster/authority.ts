@@ -36,11 +36,15 @@ export async function ownRoster(
 
 /** Begins a roster, whose authority is the identity of this home; throws `usage` where the home goes by one already. */
 export async function beginRoster(directory: string, name: string, flags: AuthorityFlags): Promise<SignedRoster> {
+  return beginRosterAs(await authorityOf(directory, flags), directory, name);
+}
+
+/** As {@link beginRoster}, where the home's identity is open already. */
+export async function beginRosterAs(identity: LoadedIdentity, directory: string, name: string): Promise<SignedRoster> {
   const home = await openHome(directory);
   if (await readRosterTrust(home)) {
     throw new SealwireError('usage', 'This home goes by a roster already.', { hint: 'sealwire roster show' });
   }
-  const identity = await authorityOf(directory, flags);
   const roster: Roster = {
     ...{ name, version: 1, previous: null, authorityKey: identity.publicKey, issuedAtS: nowS(), expiresAtS: null },
     members: [{ type: 'pin', name: identity.name, id: identity.id }],
@@ -58,8 +62,16 @@ export async function editRoster(
   flags: AuthorityFlags,
   edit: (roster: RosterContent, timeS: number) => RosterContent,
 ): Promise<SignedRoster> {
+  return editRosterAs(await authorityOf(directory, flags), directory, edit);
+}
+
+/** As {@link editRoster}, where the home's identity is open already. */
+export async function editRosterAs(
+  identity: LoadedIdentity,
+  directory: string,
+  edit: (roster: RosterContent, timeS: number) => RosterContent,
+): Promise<SignedRoster> {
   const { keeper, now } = await ownRoster(directory);
-  const identity = await authorityOf(directory, flags);
   if (!equalBytes(identityId(nodeCrypto, now.authorityKey), identity.id)) {
     throw new SealwireError('not-allowed', `${identity.name} is not the authority of the roster ${now.name}.`, {
       hint: 'Only its authority can change it.',
