@@ -6,7 +6,7 @@ import { checkFilter } from '../topic.ts';
 import type { Channel, Roster, RosterMember } from './roster.ts';
 
 /** A roster's bounds, so that whoever reads one does bounded work. */
-export const ROSTER_MEMBERS_MAX = 4096;
+const ROSTER_MEMBERS_MAX = 4096;
 const CHANNELS_MAX = 256;
 const FILTERS_MAX = 64;
 const REVOCATIONS_MAX = 4096;
