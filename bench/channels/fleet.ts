@@ -2,10 +2,10 @@ import type { BrokerConnection, Clock, Qos } from '../../src/core/ports.ts';
 import { systemClock } from '../../src/node/clock.ts';
 import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
 import { Bus } from '../../src/roles/bus/bus.ts';
-import { MemoryChannels } from '../../src/roles/memory-channels.ts';
 import { Peer } from '../../src/roles/peer.ts';
 import { NOW_MS } from '../../test/support/identities.ts';
 import { type Member, member } from '../../test/support/ledger.ts';
+import { MemoryChannels } from '../../test/support/memory-channels.ts';
 import { rosterOf } from './reader.ts';
 
 /** Readers that the writer of `grant-cpu-ms` has, numbered from 1 on. */

@@ -124,7 +124,7 @@ async function fetchRoster(
   const stop = keeper.onChange(() => isThere() && arrived.resolve());
   if (isThere()) arrived.resolve();
   const cancel = clock.after(waitMs, () => arrived.reject(missing(name, version)));
-  const following = await followRoster(broker, keeper, (error) => {
+  const following = await followRoster(broker, keeper, clock, (error) => {
     if (error.code === 'roster-forked') arrived.reject(error);
   });
   try {

@@ -92,7 +92,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
   try {
     await Promise.all(filters.map((filter) => bus.subscribe(filter)));
     if (roster) {
-      await followRoster(broker, roster, (error, topic) =>
+      await followRoster(broker, roster, shared.clock, (error, topic) =>
         onEvent({ type: 'channel', event: { type: 'refused', error, where: topic } }),
       );
       joined.atEnd(await keepRenewed(renewingHome({ ...own, roster }, broker)));

@@ -14,11 +14,11 @@ import { ReceivingRatchet } from '../../src/core/ratchet/receiving.ts';
 import { SendingRatchet } from '../../src/core/ratchet/sending.ts';
 import { nodeCrypto } from '../../src/node/crypto.ts';
 import type { Published } from '../../src/roles/memory-broker.ts';
-import { MemoryChannels } from '../../src/roles/memory-channels.ts';
 import { isInbox, labelOf, overhear, Square } from '../support/bus.ts';
 import { announce, type ChannelVisitor, channelOf, enterChannels, refusedIn, TestRoster } from '../support/channels.ts';
 import { flipped, relabelled } from '../support/forged-frame.ts';
 import { planOf, SENDER, signAs } from '../support/frames.ts';
+import { MemoryChannels } from '../support/memory-channels.ts';
 import { numbered } from '../support/messages.ts';
 import { identityOf } from '../support/session-pair.ts';
 

@@ -13,6 +13,7 @@ import { followRoster, publishRoster } from '../../roles/bus/roster-feed.ts';
 import { RosterKeeper } from '../../roles/roster-keeper.ts';
 import { type BrokerFlags, brokerOptions, withBrokerFlags } from '../broker-flags.ts';
 import { connectAs } from '../connect-broker.ts';
+import { printable } from '../console.ts';
 import type { Context } from '../context.ts';
 import { openIdentity } from '../identity.ts';
 import { notEmpty } from '../program.ts';
@@ -22,10 +23,6 @@ import { printRoster } from './views.ts';
 
 type MaybeBrokerFlags = Omit<BrokerFlags, 'broker'> & { readonly broker?: string } & AuthorityFlags;
 
-/** How long a broker may take to hand over a roster. */
-const ROSTER_WAIT_MS = 10_000;
-/** The versions that a broker kept come in one go; after such a pause there are no more. */
-const ROSTER_QUIET_MS = 300;
 /** Versions of a roster file are read up to so many bytes together. */
 const FILE_BYTES_MAX: number = 512 * ROSTER_BYTES_MAX;
 
@@ -108,14 +105,8 @@ async function joinAtBroker(context: Context, flags: JoinFlags, authorityId: Uin
   const store = new RosterFiles(home);
   const keeper = await RosterKeeper.open({ name, authorityId, store, crypto: nodeCrypto, verifierOf: nodeVerifier });
   await using broker = await connect(context, url, flags);
-  const arrived = Promise.withResolvers<void>();
-  let cancel = systemClock.after(ROSTER_WAIT_MS, () => arrived.resolve());
-  keeper.onChange(() => {
-    cancel();
-    cancel = systemClock.after(ROSTER_QUIET_MS, () => arrived.resolve());
-  });
-  await followRoster(broker, keeper, (error) => context.console.note(`${error.message} [${error.code}]`));
-  await context.interruptible(arrived.promise);
+  const tell = (error: SealwireError): void => context.console.note(printable(`${error.message} [${error.code}]`));
+  await context.interruptible(followRoster(broker, keeper, systemClock, tell));
   if (keeper.current) await writeRosterTrust(home, { name, authorityId });
   return keeper;
 }

@@ -18,7 +18,7 @@ import type { ChannelContext } from './channel-context.ts';
 import { type KnownRatchet, KnownWriters } from './known-writers.ts';
 import { Pulling } from './pulling.ts';
 import { Receipts } from './receipts.ts';
-import { checkReader, checkWriter, type Rights, rightsIn } from './rights.ts';
+import { checkMayBeWriter, checkReader, checkWriter, type Rights, rightsIn } from './rights.ts';
 import type { Deliver } from './stream-delivery.ts';
 import { VerifierCache } from './verifier-cache.ts';
 
@@ -120,7 +120,11 @@ export class ChannelReader {
     // On topics of many, what others alone may read is none of ours.
     if (!this.#mayRead(rights)) return;
     const known = this.#writers.find(label.senderId);
-    if (!known) return this.#hold(label, publication);
+    if (!known) {
+      // Nobody has shown this key yet, so its signature cannot be checked.
+      checkMayBeWriter(rights, label.senderId);
+      return this.#hold(label, publication);
+    }
     checkWriter(rights, known.identity);
     const signed = received.verified(await this.#isSigned(known.identity, label));
     const ratchet = known.ratchets.get(bytesToHex(label.ratchetId));

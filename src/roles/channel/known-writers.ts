@@ -29,8 +29,8 @@ export interface KnownWriter {
 
 type RestoredRatchet = Omit<ReaderState, 'ratchet'> & { readonly ratchet: ReceivingRatchet };
 
-/** Ratchets of one writer that are remembered: of several channels, and former ones of which frames may still come. */
-const RATCHETS_MAX = 64;
+/** Ratchets of one writer in one channel that are remembered: the one in use, and former ones of which frames may still come. */
+const RATCHETS_MAX = 4;
 
 /** What a reader knows of writers: in memory, and in a store from which it goes on after a restart. */
 export class KnownWriters {
@@ -69,7 +69,7 @@ export class KnownWriters {
     if (before) before.ratchet.moveTo(grant);
     const learnt = before ?? (await this.#begin(writer, grant));
     writer.ratchets.set(bytesToHex(grant.ratchetId), learnt);
-    this.#dropOldest(writer);
+    this.#dropOldest(writer, grant.channel);
     this.#touched.add(learnt);
     this.#storeNow();
   }
@@ -156,9 +156,9 @@ export class KnownWriters {
     }
   }
 
-  #dropOldest({ ratchets }: KnownWriter): void {
-    for (const [key, known] of ratchets) {
-      if (ratchets.size <= RATCHETS_MAX) break;
+  #dropOldest({ ratchets }: KnownWriter, channel: string): void {
+    const ofChannel = [...ratchets].filter(([, known]) => known.channel === channel);
+    for (const [key, known] of ofChannel.slice(0, -RATCHETS_MAX)) {
       this.#forget(known);
       ratchets.delete(key);
     }
