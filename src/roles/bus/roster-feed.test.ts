@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryRosters, nextVersion, versionsOf } from '../../../test/support/rosters.ts';
 import { identityOf } from '../../../test/support/session-pair.ts';
-import { until } from '../../../test/support/turns.ts';
+import { turn, until } from '../../../test/support/turns.ts';
 import { refusal } from '../../../test/support/units.ts';
 import { SealwireError } from '../../core/errors.ts';
 import { ROSTER_BYTES_MAX } from '../../core/limits.ts';
@@ -36,7 +36,7 @@ async function versions(count: number): Promise<SignedRoster[]> {
 async function following(broker: BrokerConnection, keeper: RosterKeeper) {
   const refused: string[] = [];
   const tell = (error: SealwireError, topic: string): void => void refused.push(`${error.code} at ${topic}`);
-  return { refused, subscription: await followRoster(broker, keeper, tell) };
+  return { refused, subscription: await followRoster(broker, keeper, { turn }, tell) };
 }
 
 test('who comes later gets every version, in whatever order the broker has them', { timeout }, async () => {
@@ -149,5 +149,8 @@ test('a line that is closed is refused', { timeout }, async () => {
   const line = memoryBroker().connect();
   const keeper = await keeperOf(await versions(1));
   await line.close();
-  assert.equal(await refusal(publishRoster(line, keeper)), await refusal(followRoster(line, keeper, () => {})));
+  assert.equal(
+    await refusal(publishRoster(line, keeper)),
+    await refusal(followRoster(line, keeper, { turn }, () => {})),
+  );
 });
