@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { SealwireError } from '../core/errors.ts';
+import { dirname, join } from 'node:path';
+import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { formatId, parseId } from '../core/identity/id.ts';
 import { ROSTER_BYTES_MAX } from '../core/limits.ts';
 import type { RosterStore } from '../core/roster/store.ts';
 import type { RosterTrust } from '../core/roster/succession.ts';
 import { readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
-import type { Home } from './home.ts';
+import { type Home, notWritten } from './home.ts';
 
 const VERSION_FILE = /^\d{6,}\.cose$/;
 
@@ -25,22 +24,38 @@ export class RosterFiles implements RosterStore {
   }
 
   async load(): Promise<readonly Uint8Array[]> {
-    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => VERSION_FILE.test(name)).toSorted();
+    const names = (await this.#files()).filter((name) => VERSION_FILE.test(name));
+    const inOrder = names.toSorted((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10));
     return Promise.all(
-      names.map((name) => readSmallFileBytes(join(this.#directory, name), { bytesMax: ROSTER_BYTES_MAX })),
+      inOrder.map((name) => readSmallFileBytes(join(this.#directory, name), { bytesMax: ROSTER_BYTES_MAX })),
     );
   }
 
   async keep(version: number, bytes: Uint8Array): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await replaceFile(join(this.#directory, `${String(version).padStart(6, '0')}.cose`), bytes);
+    await write(join(this.#directory, `${String(version).padStart(6, '0')}.cose`), bytes);
+  }
+
+  async #files(): Promise<string[]> {
+    try {
+      return await readdir(this.#directory);
+    } catch (cause) {
+      // Whoever took what cannot be read for nothing would begin again with an old roster.
+      if (isMissing(cause)) return [];
+      throw new SealwireError('file-unreadable', `The roster in ${this.#directory} cannot be read.`, { cause });
+    }
   }
 }
 
-/** Which roster the home goes by, and on whose word; undefined for none. Throws `malformed`. */
+/**
+ * Which roster the home goes by, and on whose word; undefined for none. Throws `malformed`, and `file-unreadable` where
+ * there may be one.
+ */
 export async function readRosterTrust(home: Home): Promise<RosterTrust | undefined> {
-  if (!existsSync(trustFile(home))) return undefined;
-  const text = await readSmallFile(trustFile(home));
+  const text = await readSmallFile(trustFile(home)).catch((error: unknown) => {
+    if (isSealwireError(error, 'file-unreadable') && isMissing(error.cause)) return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
   try {
     const { name, authority } = JSON.parse(text) as { readonly name?: unknown; readonly authority?: unknown };
     if (typeof name === 'string' && typeof authority === 'string') return { name, authorityId: parseId(authority) };
@@ -54,8 +69,20 @@ export async function readRosterTrust(home: Home): Promise<RosterTrust | undefin
 
 /** From now on the home goes by this roster; throws `file-unwritable`. */
 export async function writeRosterTrust(home: Home, { name, authorityId }: RosterTrust): Promise<void> {
-  await mkdir(rosterDirectory(home), { recursive: true, mode: 0o700 });
-  await replaceFile(trustFile(home), `${JSON.stringify({ name, authority: formatId(authorityId) }, null, 2)}\n`);
+  await write(trustFile(home), `${JSON.stringify({ name, authority: formatId(authorityId) }, null, 2)}\n`);
+}
+
+async function write(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await replaceFile(path, content);
+  } catch (cause) {
+    throw notWritten(path, cause);
+  }
+}
+
+function isMissing(cause: unknown): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 }
 
 function trustFile(home: Home): string {
