@@ -11,6 +11,7 @@ import { FRAME_BYTES_MAX, LABEL_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
 import { checkTopic } from '../core/topic.ts';
 import { InFlight, type InFlightFrame } from './in-flight.ts';
+import { LoopShare } from './loop-share.ts';
 import { Repairing } from './repairing.ts';
 import { type PendingMessage, SendQueue, type SendUntil, type Sent } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
@@ -43,6 +44,7 @@ export class Outgoing {
   readonly #queue: SendQueue;
   readonly #inFlight: InFlight;
   readonly #repairing: Repairing;
+  readonly #share: LoopShare;
   readonly #stream: Uint8Array;
   readonly #topic: string;
   #n = 0;
@@ -69,6 +71,7 @@ export class Outgoing {
     this.#queue = new SendQueue(tuning.sendQueueMessagesMax);
     this.#inFlight = new InFlight({ framesMax: tuning.windowFramesMax, bytesMax: tuning.windowBytesMax });
     this.#repairing = new Repairing(context, this.#inFlight, this.#turns, onSilence);
+    this.#share = new LoopShare(() => context.clock.turn());
     this.#stream = crypto.random(8);
     this.#topic = idToTopic(context.peerId);
   }
@@ -205,9 +208,10 @@ export class Outgoing {
 
   async #pump(): Promise<void> {
     // So that everything sent in one turn of the loop shares a frame.
-    await this.#context.clock.turn();
+    await this.#share.turn();
     try {
       while (this.#queue.length > 0) {
+        if (this.#share.isUsed) await this.#share.turn();
         await this.#inFlight.room();
         await this.#turns.run(() => this.#sendBatch());
       }
@@ -280,6 +284,7 @@ export class Outgoing {
     topic: string | null = null,
   ): Promise<void> {
     this.#log(sealed, messages);
+    this.#share.spend(sealed.bytes.length);
     await this.#context.connection.send(sealed.bytes, ...(topic === null ? [] : [topic]));
     for (const { n, until, done } of messages) {
       if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });
