@@ -119,6 +119,8 @@ export class SealwireBus implements AsyncDisposable {
   readonly #addressees: Addressees;
   readonly #bus: Bus;
   readonly #logging: BusLog | undefined;
+  /** Messages whose names are being looked up: those that follow go behind them. */
+  #lookingUp = 0;
   #closing: Promise<void> | undefined;
 
   constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined) {
@@ -139,10 +141,19 @@ export class SealwireBus implements AsyncDisposable {
    * `topic-invalid`, `identity-unknown`, and as `Session.send` does.
    */
   async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions): Promise<Sent> {
-    // While a name is looked up, the caller may change its bytes.
+    // While a name is looked up or a session opened, the caller may change its bytes.
     const kept = payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
     try {
-      return await this.#bus.publish(topic, kept, await this.#addressees.find(to), options);
+      let addressee = this.#lookingUp === 0 ? this.#addressees.known(to) : undefined;
+      if (!addressee) {
+        this.#lookingUp += 1;
+        try {
+          addressee = await this.#addressees.find(to);
+        } finally {
+          this.#lookingUp -= 1;
+        }
+      }
+      return await this.#bus.publish(topic, kept, addressee, options);
     } catch (error) {
       throw notThere(error, to);
     }

@@ -104,8 +104,9 @@ export class Outgoing {
     checkMessage(message);
     // Found out later it would look like a failure, and whoever tries again would send twice.
     if (message.until === 'logged' && !this.#context.sink) throw noNotary();
-    const pending = await this.#enter(message);
-    return pending.done.promise;
+    const isRoom = this.#waiting === 0 && !this.#queue.full;
+    const { done } = isRoom ? this.#enqueue(message) : await this.#enter(message);
+    return await done.promise;
   }
 
   /** Sends a frame of an open kind at once, ahead of what is queued. */
@@ -170,9 +171,8 @@ export class Outgoing {
     if (this.#closed) throw this.#closed;
   }
 
-  /** At once where there is room; else one after the other, so that messages keep the order of the calls. */
+  /** One after the other, so that messages keep the order of the calls. */
   async #enter(message: OutgoingMessage): Promise<PendingMessage> {
-    if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
     this.#waiting += 1;
     // The caller may change its bytes meanwhile.
     const kept = { ...message, payload: new Uint8Array(message.payload) };
@@ -212,7 +212,7 @@ export class Outgoing {
     try {
       while (this.#queue.length > 0) {
         if (this.#share.isUsed) await this.#share.turn();
-        await this.#inFlight.room();
+        if (!this.#inFlight.hasRoom) await this.#inFlight.room();
         await this.#turns.run(() => this.#sendBatch());
       }
     } finally {
