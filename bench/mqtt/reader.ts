@@ -4,7 +4,8 @@ import { openPeer, type SealwireBus, type SealwirePeer } from '../../src/apps/se
 import { EventCounts } from './event-counts.ts';
 import { cpuSeconds, serve } from './helper.ts';
 import { connectPlain, unpack } from './plain.ts';
-import { ageMs, type Line, type Place, TOPIC } from './topics.ts';
+import { SignedReader } from './signed.ts';
+import { ageMs, type Line, PAYLOAD_BYTES, type Place, TOPIC } from './topics.ts';
 
 /** After so long without a message those that are still awaited are lost. */
 const SILENCE_MS = 10_000;
@@ -52,20 +53,22 @@ let arrivals: Record<Line, Arrivals>;
 const events = new EventCounts();
 
 const tasks = {
-  async open({ url, home, qos, tuning }: Place): Promise<void> {
-    const fresh = { plain: new Arrivals(), packed: new Arrivals(), sealed: new Arrivals() };
-    arrivals = fresh;
+  async open({ url, home, qos, tuning, signingKey }: Place): Promise<void> {
+    const [plain, packed, signed, sealed] = [new Arrivals(), new Arrivals(), new Arrivals(), new Arrivals()];
+    arrivals = { plain, packed, signed, sealed };
+    const reader = new SignedReader(signingKey, PAYLOAD_BYTES);
     client = await connectPlain(url);
     client.on('message', (topic, payload) => {
-      if (topic === TOPIC.plain) fresh.plain.take(payload);
-      else for (const one of unpack(payload)) fresh.packed.take(one);
+      if (topic === TOPIC.plain) plain.take(payload);
+      else if (topic === TOPIC.signed) reader.open(payload, (one) => signed.take(one));
+      else for (const one of unpack(payload)) packed.take(one);
     });
-    await client.subscribeAsync([TOPIC.plain, TOPIC.packed], { qos });
+    await client.subscribeAsync([TOPIC.plain, TOPIC.packed, TOPIC.signed], { qos });
     events.takeAll();
     peer = await openPeer({ home, tuning, onEvent: events.add });
     bus = await peer.join(url, { qos });
     await bus.subscribe(TOPIC.sealed);
-    void drain(bus, fresh.sealed);
+    void drain(bus, sealed);
   },
 
   async close(): Promise<void> {

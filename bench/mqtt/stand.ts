@@ -5,6 +5,7 @@ import type { RunningBroker } from '../../src/node/running-broker.ts';
 import { Stage } from '../../test/support/stage.ts';
 import { Helper } from './helper.ts';
 import type { ReaderTasks } from './reader.ts';
+import { makeSigningKey } from './signed.ts';
 import type { Line, Place } from './topics.ts';
 import type { Flood, Trickle, WriterTasks } from './writer.ts';
 
@@ -40,6 +41,8 @@ export interface Via extends AsyncDisposable {
 
 type Urls = Readonly<Record<'writer' | 'reader', string>>;
 
+const NONE: Readonly<Record<Line, number>> = { plain: 0, packed: 0, signed: 0, sealed: 0 };
+
 /** A Mosquitto, a writer and a reader, each in a process of its own, and what they are asked for. */
 export class Stand implements AsyncDisposable {
   /** Where each helper reaches the broker. */
@@ -49,7 +52,8 @@ export class Stand implements AsyncDisposable {
   readonly writer: Helper<WriterTasks>;
   readonly reader: Helper<ReaderTasks>;
   readonly #parts: AsyncDisposableStack;
-  #sent: Record<Line, number> = { plain: 0, packed: 0, sealed: 0 };
+  readonly #signingKey = makeSigningKey();
+  #sent: Record<Line, number> = { ...NONE };
 
   /** Use {@link Stand.start}. */
   constructor(urls: Urls, broker: RunningBroker, stage: Stage, parts: AsyncDisposableStack) {
@@ -78,9 +82,9 @@ export class Stand implements AsyncDisposable {
 
   /** Connects both sides anew; `tuning` is both sides' too. */
   async open({ qos, tuning = {} }: Pick<Place, 'qos'> & Partial<Pick<Place, 'tuning'>>): Promise<void> {
-    this.#sent = { plain: 0, packed: 0, sealed: 0 };
+    this.#sent = { ...NONE };
     const place = (name: 'writer' | 'reader'): Place => {
-      return { url: this.urls[name], home: this.stage.member(name).home, qos, tuning };
+      return { url: this.urls[name], home: this.stage.member(name).home, qos, tuning, signingKey: this.#signingKey };
     };
     await this.reader.ask('open', place('reader'));
     await this.writer.ask('open', place('writer'));
@@ -134,7 +138,7 @@ export class Stand implements AsyncDisposable {
       return this.reader.ask('reached', { line, total: this.#sent[line] });
     });
     const [calls] = await Promise.all([this.writer.ask('trickle', trickle), ...reached]);
-    const ways: Record<Line, number[]> = { plain: [], packed: [], sealed: [] };
+    const ways: Record<Line, number[]> = { plain: [], packed: [], signed: [], sealed: [] };
     for (const line of trickle.lines) ways[line].push(...(await this.reader.ask('ages', line)));
     return { ways, calls };
   }

@@ -1,7 +1,19 @@
 import type { SessionTuning } from '../../src/roles/session-context.ts';
+import type { SigningKey } from './signed.ts';
 
-/** Where plain MQTT.js publishes one payload at a time, where it publishes packed ones, and where we publish. */
-export const TOPIC = { plain: 'bench/plain', packed: 'bench/packed', sealed: 'bench/sealed' } as const;
+/** Bytes of each message. */
+export const PAYLOAD_BYTES = 256;
+
+/**
+ * Where plain MQTT.js publishes one payload at a time, where it publishes packed ones, where each with a bare signature,
+ * and where we publish.
+ */
+export const TOPIC = {
+  plain: 'bench/plain',
+  packed: 'bench/packed',
+  signed: 'bench/signed',
+  sealed: 'bench/sealed',
+} as const;
 
 /** What is measured. */
 export type Line = keyof typeof TOPIC;
@@ -14,6 +26,8 @@ export interface Place {
   readonly home: string;
   readonly qos: 0 | 1 | 2;
   readonly tuning: Partial<SessionTuning>;
+  /** Of what is only signed. */
+  readonly signingKey: SigningKey;
 }
 
 /** When a payload left, in its first 8 bytes: nanoseconds of a clock that all processes of a machine share. */

@@ -4,11 +4,11 @@ import { openPeer, type SealwireBus, type SealwirePeer, type SendUntil, type Sen
 import { EventCounts } from './event-counts.ts';
 import { cpuSeconds, serve } from './helper.ts';
 import { connectPlain, pack, publishPlain } from './plain.ts';
-import { type Line, type Place, stamp, TOPIC } from './topics.ts';
+import { SignedWriter } from './signed.ts';
+import { type Line, PAYLOAD_BYTES, type Place, stamp, TOPIC } from './topics.ts';
 
 /** Calls of `publish` that have not resolved at any time. */
 const WINDOW = 200;
-const PAYLOAD_BYTES = 256;
 
 /** What is sent as fast as it goes. */
 export interface Flood {
@@ -44,12 +44,14 @@ let place: Place;
 let peer: SealwirePeer | undefined;
 let bus: SealwireBus;
 let client: MqttClient;
+let signed: SignedWriter;
 const events = new EventCounts();
 
 const tasks = {
   async open(at: Place): Promise<void> {
     place = at;
     events.takeAll();
+    signed = new SignedWriter(at.signingKey);
     client = await connectPlain(at.url);
     peer = await openPeer({ home: at.home, tuning: at.tuning, onEvent: events.add });
     bus = await peer.join(at.url, { qos: at.qos });
@@ -85,7 +87,7 @@ const tasks = {
 
   /** Milliseconds that each call took, by line. */
   async trickle({ lines, messages, pauseMs, until = 'sent' }: Trickle): Promise<Record<Line, number[]>> {
-    const taken: Record<Line, number[]> = { plain: [], packed: [], sealed: [] };
+    const taken: Record<Line, number[]> = { plain: [], packed: [], signed: [], sealed: [] };
     for (let i = 0; i < messages; i++) {
       for (const line of lines) {
         const payload = new Uint8Array(PAYLOAD_BYTES);
@@ -117,6 +119,7 @@ function publisher(
     return async (payload) => onSent(await bus.publish(TOPIC.sealed, payload, options));
   }
   if (line === 'plain') return (payload) => publishPlain(client, TOPIC.plain, Buffer.from(payload.buffer), qos);
+  if (line === 'signed') return (payload) => publishPlain(client, TOPIC.signed, signed.seal(payload), qos);
   return (payload) => publishPlain(client, TOPIC.packed, pack(payload, batch), qos);
 }
 

@@ -26,7 +26,7 @@ export function numberOf(payload: Uint8Array): number {
 }
 
 /** How a writer or reader takes part. */
-export interface QosPlace extends Place {
+export interface QosPlace extends Omit<Place, 'signingKey'> {
   /** What Sealwire speaks to the broker; plain MQTT.js speaks 5.0. */
   readonly mqtt: MqttVersion;
 }

@@ -17,6 +17,7 @@ test('names are found in the order of the questions, and are forgotten soon afte
   await trustOnly(ann, [bob, eve]);
   const clock = manualClock(1_800_000_000_000);
   const addressees = new Addressees(await openHome(ann.home), undefined, clock);
+  assert.equal(addressees.known('bob'), undefined);
   assert.deepEqual((await addressees.find('bob')).id, bob.identity.id);
 
   // Bob is known by now and Eve has to be looked up; still she was asked for first.
@@ -24,8 +25,10 @@ test('names are found in the order of the questions, and are forgotten soon afte
   await Promise.all(['eve', 'bob', 'eve'].map(async (name) => order.push((await addressees.find(name)).name ?? '')));
   assert.deepEqual(order, ['eve', 'bob', 'eve']);
 
+  assert.deepEqual(addressees.known('bob')?.id, bob.identity.id);
   await trustOnly(ann, [eve]);
   clock.advance(1_000);
+  assert.equal(addressees.known('bob'), undefined);
   await assert.rejects(addressees.find('bob'), (error) => isSealwireError(error, 'identity-unknown'));
   assert.deepEqual((await addressees.find('eve')).id, eve.identity.id);
 });

@@ -28,11 +28,17 @@ export class Addressees {
     this.#clock = clock;
   }
 
+  /** What {@link find} would give at once; undefined where the list has to be read. */
+  known(name: string): Addressee | undefined {
+    const found = this.#found.get(name);
+    return found && this.#clock.now() < found.untilMs ? found.addressee : undefined;
+  }
+
   /** Where a trusted name has its inbox; throws `identity-unknown`. */
   find(name: string): Promise<Addressee> {
     return this.#turns.run(async () => {
-      const found = this.#found.get(name);
-      if (found && this.#clock.now() < found.untilMs) return found.addressee;
+      const known = this.known(name);
+      if (known) return known;
       this.#found.delete(name);
       const addressee = await this.#read(name);
       this.#found.set(name, { addressee, untilMs: this.#clock.now() + KEEP_MS });

@@ -173,6 +173,8 @@ export class SealwireBus implements AsyncDisposable {
   readonly #bus: Bus;
   readonly #logging: BusLog | undefined;
   readonly #store: SqliteChannels | undefined;
+  /** Messages whose names are being looked up: those that follow go behind them. */
+  #lookingUp = 0;
   #closing: Promise<void> | undefined;
   #atEnd = (): void => {};
 
@@ -195,17 +197,26 @@ export class SealwireBus implements AsyncDisposable {
 
   /**
    * Seals `payload` for one reader, or without `to` for all readers of the channel that `topic` belongs to, and
-   * publishes it. Opens a session with the one reader first where there is none; rejects with `peer-offline` where it does not answer within one handshake's time, or `waitMs`. Messages to one
-   * reader leave in the order of the calls, awaited or not, and the payload may be changed at once. Rejects with
-   * `topic-invalid`, `identity-unknown`, as `Session.send` does, and in a channel with `roster-…`, `channel-unknown` or
+   * publishes it. Opens a session with the one reader first where there is none; rejects with `peer-offline` where it
+   * does not answer within one handshake's time, or `waitMs`. Messages to one reader leave in the order of the calls,
+   * awaited or not, and the payload may be changed at once. Rejects with `topic-invalid`, `identity-unknown`, as `Session.send` does, and in a channel with `roster-…`, `channel-unknown` or
    * `not-allowed`.
    */
   async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions): Promise<Sent> {
-    // While a name is looked up, the caller may change its bytes.
+    // While a name is looked up or a session opened, the caller may change its bytes.
     const kept = payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
     if (to === undefined) return this.#bus.publishInChannel(topic, kept, options);
     try {
-      return await this.#bus.publish(topic, kept, await this.#addressees.find(to), options);
+      let addressee = this.#lookingUp === 0 ? this.#addressees.known(to) : undefined;
+      if (!addressee) {
+        this.#lookingUp += 1;
+        try {
+          addressee = await this.#addressees.find(to);
+        } finally {
+          this.#lookingUp -= 1;
+        }
+      }
+      return await this.#bus.publish(topic, kept, addressee, options);
     } catch (error) {
       throw notThere(error, to);
     }

@@ -6,6 +6,7 @@ const NULL = 0xf6;
 /** Arguments that stand in the head itself; then 1, 2, 4 or 8 bytes follow it. */
 const SHORT_MAX = 23;
 const LONGEST = 27;
+const ASCII_BYTES_MAX = 128;
 const MARK = Uint8Array.of(0x20);
 
 /**
@@ -75,7 +76,8 @@ export class CborReader {
   text(bytesMax: number): string {
     const bytes = this.#string(MAJOR.text);
     if (bytes.length > bytesMax) throw malformed(`text of more than ${bytesMax} bytes`);
-    if (bytes.every((byte) => byte < 0x80)) return bytesToUtf8(bytes);
+    const ascii = asciiOf(bytes);
+    if (ascii !== null) return ascii;
     // A byte in front keeps the decoder from swallowing a byte order mark.
     const text = bytesToUtf8(concatBytes(MARK, bytes)).slice(MARK.length);
     // A lossy decoder would give two encodings one meaning: what was replaced does not encode back.
@@ -138,6 +140,17 @@ export class CborReader {
     if (value > Number.MAX_SAFE_INTEGER) throw malformed('a number is too large');
     return value;
   }
+}
+
+/** Null where it is no ASCII, or so long that a decoder is faster. */
+function asciiOf(bytes: Uint8Array): string | null {
+  if (bytes.length > ASCII_BYTES_MAX) return null;
+  let text = '';
+  for (const byte of bytes) {
+    if (byte >= 0x80) return null;
+    text += String.fromCharCode(byte);
+  }
+  return text;
 }
 
 function malformed(why: string): SealwireError {

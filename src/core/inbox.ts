@@ -28,6 +28,7 @@ export function inboxFilter(ownId: Uint8Array): string {
 
 /** What an inbox topic says; null for any other topic. */
 export function parseInboxTopic(topic: string): InboxAddress | null {
+  if (!topic.startsWith(ROOT)) return null;
   const [, to, lane, from] = INBOX.exec(topic) ?? [];
   if (to === undefined || from === undefined) return null;
   try {

@@ -87,9 +87,14 @@ export class InFlight {
     return true;
   }
 
+  /** True where the window has room for another frame. */
+  get hasRoom(): boolean {
+    return this.#entries.size < this.#bounds.framesMax && this.#bytes < this.#bounds.bytesMax;
+  }
+
   /** Resolves when the window has room for another frame. */
   async room(): Promise<void> {
-    while (this.#entries.size >= this.#bounds.framesMax || this.#bytes >= this.#bounds.bytesMax) await this.#changed();
+    while (!this.hasRoom) await this.#changed();
   }
 
   /** Resolves when everything is confirmed. */

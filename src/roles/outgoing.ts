@@ -10,6 +10,7 @@ import { KIND, type Kind } from '../core/kinds.ts';
 import { BODY_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
 import { InFlight, type InFlightFrame } from './in-flight.ts';
+import { LoopShare } from './loop-share.ts';
 import { checkMessage, type OutgoingMessage, tooLargeMessage } from './outgoing-message.ts';
 import { Repairing } from './repairing.ts';
 import { type PendingMessage, SendQueue, type Sent } from './send-queue.ts';
@@ -26,6 +27,7 @@ export class Outgoing {
   readonly #queue: SendQueue;
   readonly #inFlight: InFlight;
   readonly #repairing: Repairing;
+  readonly #share: LoopShare;
   readonly #stream: Uint8Array;
   readonly #topic: string;
   #n = 0;
@@ -52,6 +54,7 @@ export class Outgoing {
     this.#queue = new SendQueue(tuning.sendQueueMessagesMax);
     this.#inFlight = new InFlight({ framesMax: tuning.windowFramesMax, bytesMax: tuning.windowBytesMax });
     this.#repairing = new Repairing(context, this.#inFlight, this.#turns, onSilence);
+    this.#share = new LoopShare(() => context.clock.turn());
     this.#stream = crypto.random(8);
     this.#topic = idToTopic(context.peerId);
   }
@@ -82,8 +85,9 @@ export class Outgoing {
     if (this.#ending) throw sessionClosed();
     this.#assertOpen();
     checkMessage(message, this.#context.sink !== null);
-    const pending = await this.#enter(message);
-    return pending.done.promise;
+    const isRoom = this.#waiting === 0 && !this.#queue.full;
+    const { done } = isRoom ? this.#enqueue(message) : await this.#enter(message);
+    return await done.promise;
   }
 
   /** Sends a frame of an open kind at once, ahead of what is queued. */
@@ -153,9 +157,8 @@ export class Outgoing {
     if (this.#closed) throw this.#closed;
   }
 
-  /** At once where there is room; else one after the other, so that messages keep the order of the calls. */
+  /** One after the other, so that messages keep the order of the calls. */
   async #enter(message: OutgoingMessage): Promise<PendingMessage> {
-    if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
     this.#waiting += 1;
     // The caller may change its bytes meanwhile.
     const kept = { ...message, payload: new Uint8Array(message.payload) };
@@ -191,10 +194,11 @@ export class Outgoing {
 
   async #pump(): Promise<void> {
     // So that everything sent in one turn of the loop shares a frame.
-    await this.#context.clock.turn();
+    await this.#share.turn();
     try {
       while (this.#queue.length > 0) {
-        await this.#inFlight.room();
+        if (this.#share.isUsed) await this.#share.turn();
+        if (!this.#inFlight.hasRoom) await this.#inFlight.room();
         await this.#turns.run(() => this.#sendBatch());
       }
     } finally {
@@ -266,6 +270,7 @@ export class Outgoing {
     topic: string | null = null,
   ): Promise<void> {
     this.#log(sealed, messages);
+    this.#share.spend(sealed.bytes.length);
     await this.#context.connection.send(sealed.bytes, ...(topic === null ? [] : [topic]));
     for (const { n, until, done } of messages) {
       if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });

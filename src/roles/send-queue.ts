@@ -71,6 +71,11 @@ export class SendQueue {
   takeBatch({ messagesMax, bytesMax }: BatchBounds): PendingMessage[] {
     const first = this.#items[0];
     if (!first) return [];
+    if (messagesMax === 1) {
+      this.#items.shift();
+      this.#release();
+      return [first];
+    }
     let bytes = first.encoded.length;
     let count = 1;
     for (; count < Math.min(messagesMax, this.#items.length); count++) {

@@ -20,4 +20,10 @@ test('actions run one after the other, in order, whatever becomes of those befor
     results.map(({ status }) => status),
     ['fulfilled', 'rejected', 'fulfilled'],
   );
+
+  const last = act('d');
+  assert.equal(turns.idle, false);
+  await last;
+  await turn();
+  assert.equal(turns.idle, true);
 });

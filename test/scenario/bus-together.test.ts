@@ -21,6 +21,28 @@ function ratchetsOf(seen: readonly Published[], client: string): string[] {
   return [...new Set(labels.filter(({ kind }) => kind === KIND.message).map(({ ratchetId }) => bytesToHex(ratchetId)))];
 }
 
+test('what waited for its session is not overtaken by what finds it there, at whatever step', { timeout }, async () => {
+  await using square = new Square();
+  const { alice, bob } = await two(square);
+  const texts = numbered(60);
+  const heard = square.elapse(overhear(bob, texts.length));
+  const tellNext = (text: string): Promise<unknown> => tell(alice, 'bob', 'to/bob', text);
+  const telling = texts.slice(0, 20).map(tellNext);
+  const tellRest = async (): Promise<void> => {
+    await alice.bus.session({ id: bob.identity.id, name: 'bob' });
+    for (const text of texts.slice(20)) {
+      telling.push(tellNext(text));
+      await Promise.resolve();
+    }
+  };
+  await square.elapse(tellRest());
+  await square.elapse(Promise.all(telling));
+  assert.deepEqual(
+    await heard,
+    texts.map((text) => `alice to/bob: ${text}`),
+  );
+});
+
 test('both begin at once: each message is delivered once, in order, and both go on in the same session', {
   timeout,
 }, async () => {

@@ -74,12 +74,16 @@ export interface Label extends LabelHeader {
   readonly toBeVerified: Uint8Array;
 }
 
+const ENCODED = /[%:]/;
+
 /** Percent-encodes `%` and `:`, so that a topic is a plain string and no URI (RFC 8392, section 2: StringOrURI). */
 function topicToSubject(topic: string): string {
+  if (!ENCODED.test(topic)) return topic;
   return topic.replaceAll('%', '%25').replaceAll(':', '%3A');
 }
 
 function subjectToTopic(subject: string): string {
+  if (!ENCODED.test(subject)) return subject;
   const topic = subject.replaceAll('%3A', ':').replaceAll('%25', '%');
   if (topicToSubject(topic) !== subject) throw malformed('its topic is not percent-encoded as it has to be');
   return topic;

@@ -118,6 +118,14 @@ export class BusSessions implements AsyncDisposable {
     }
   }
 
+  /** The session to send in at once, where there is one and nothing has to be waited for. */
+  ready({ id }: Addressee): Session | undefined {
+    const session = this.#table.current(id);
+    if (!session || this.#table.unsettledBeside(session).length > 0) return undefined;
+    this.#silence.watch(session);
+    return session;
+  }
+
   /** The session to send in to that peer, where there is one. */
   current(peerId: Uint8Array): Session | undefined {
     return this.#table.current(peerId);

@@ -121,12 +121,14 @@ export class Bus implements AsyncDisposable {
     checkTopic(topic);
     const { waitMs, ...rest } = options;
     const open = (): Promise<Session> => this.session(to, waitMs === undefined ? {} : { waitMs });
+    const message = { ...rest, topic };
+    const turns = this.#turnsOf(to);
+    // One that had to wait for its session is not overtaken by one that found it there.
+    const ready = turns.idle ? this.#sessionsOrThrow().ready(to) : undefined;
+    if (ready) return await sendIn(ready, open, payload, message);
     const opening = open();
     opening.catch(() => {});
-    // One that had to wait for its session is not overtaken by one that found it there.
-    const { sent } = await this.#turnsOf(to).run(async () => ({
-      sent: sendIn(await opening, open, payload, { ...rest, topic }),
-    }));
+    const { sent } = await turns.run(async () => ({ sent: sendIn(await opening, open, payload, message) }));
     return await sent;
   }
 

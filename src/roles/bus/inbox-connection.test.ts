@@ -98,5 +98,27 @@ test('a session that takes nothing holds the line up for a second, and loses wha
   assert.deepEqual((await next).value, pattern(5, 3));
   void units.next();
   await delivered;
+  await made.close();
   assert.equal(clock.pending, 0);
+});
+
+test('each unit has its own second, whatever came shortly before it', async () => {
+  const { made, clock } = connection();
+  const units = made.receive();
+  const first = made.deliver(pattern(5, 1));
+  assert.deepEqual((await units.next()).value, pattern(5, 1));
+  const asking = units.next();
+  await first;
+  clock.advance(900);
+  let released = false;
+  const stuck = made.deliver(pattern(5, 2)).then(() => {
+    released = true;
+  });
+  assert.deepEqual((await asking).value, pattern(5, 2));
+  clock.advance(999);
+  await turn();
+  assert.equal(released, false);
+  clock.advance(1);
+  await stuck;
+  await made.close();
 });

@@ -24,6 +24,11 @@ interface Arrival {
   readonly taken: () => void;
 }
 
+interface Waiting {
+  readonly sinceMs: number;
+  readonly resolve: () => void;
+}
+
 /**
  * One session's way through a broker: what is about an application topic is published there, everything else goes to
  * the peer's inbox. Units may be lost, doubled and reordered on it; that is the session's to repair.
@@ -33,6 +38,9 @@ export class InboxConnection implements Connection {
   readonly #options: InboxConnectionOptions;
   readonly #inbox: string;
   readonly #arrivals = new Handoff<Arrival>(() => {});
+  /** What was not taken yet, the oldest first. */
+  readonly #waiting = new Set<Waiting>();
+  #cancelWatch: (() => void) | undefined;
   #closed = false;
   /** It took nothing for too long: what comes is lost to it until it does, and its sender sends that again. */
   #stalled = false;
@@ -60,34 +68,65 @@ export class InboxConnection implements Connection {
    */
   async deliver(unit: Uint8Array): Promise<void> {
     if (this.#closed || this.#stalled) return;
-    const { clock } = this.#options;
     await new Promise<void>((resolve) => {
-      const cancel = clock.after(STALL_MS, () => {
-        this.#stalled = true;
-        resolve();
-      });
+      const waiting: Waiting = { sinceMs: this.#options.clock.elapsed(), resolve };
       const taken = (): void => {
         this.#stalled = false;
-        cancel();
+        this.#waiting.delete(waiting);
         resolve();
       };
+      this.#waiting.add(waiting);
       this.#arrivals.put({ unit, taken });
+      this.#watch(STALL_MS);
     });
   }
 
-  async *receive(): AsyncIterableIterator<Uint8Array> {
-    for await (const { unit, taken } of this.#arrivals.items()) {
-      try {
-        yield unit;
-      } finally {
-        taken();
+  /** One timer for all that comes in its time: one for each costs more than finding out whose a frame is. */
+  #watch(delayMs: number): void {
+    const { clock } = this.#options;
+    if (this.#waiting.size === 0) return;
+    this.#cancelWatch ??= clock.after(delayMs, () => {
+      this.#cancelWatch = undefined;
+      const now = clock.elapsed();
+      for (const waiting of this.#waiting) {
+        const leftMs = waiting.sinceMs + STALL_MS - now;
+        if (leftMs > 0) return this.#watch(leftMs);
+        this.#waiting.delete(waiting);
+        this.#stalled = true;
+        waiting.resolve();
       }
-    }
+    });
+  }
+
+  /** A unit counts as taken once the next one is asked for, or reading is left. */
+  receive(): AsyncIterableIterator<Uint8Array> {
+    const arrivals = this.#arrivals.items();
+    const given: Arrival[] = [];
+    const settle = (): void => {
+      for (const { taken } of given.splice(0)) taken();
+    };
+    const iterator: AsyncIterableIterator<Uint8Array> = {
+      async next() {
+        settle();
+        const { done, value } = await arrivals.next();
+        if (done) return { done, value: undefined };
+        given.push(value);
+        return { value: value.unit };
+      },
+      async return() {
+        settle();
+        await arrivals.return?.();
+        return { done: true, value: undefined };
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
+      this.#cancelWatch?.();
       for (const { taken } of this.#arrivals.drop()) taken();
       this.#options.onClosed();
     }

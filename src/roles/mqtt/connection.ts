@@ -73,6 +73,7 @@ class MqttLine implements BrokerConnection {
     this.#intake = new Intake({
       countMax: settings.intakeMax,
       bytesMax: settings.intakeBytesMax,
+      turn: () => clock.turn(),
       take: (publication) => this.#subscriptions.take(publication),
       onRoom: () => this.#link?.resume(),
     });

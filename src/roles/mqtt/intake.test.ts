@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { turn } from '../../../test/support/turns.ts';
+import { turn, until } from '../../../test/support/turns.ts';
 import { type Arrival, Intake } from './intake.ts';
 
 function setUp(bounds: { readonly countMax: number; readonly bytesMax: number }, isSlow = true) {
@@ -8,6 +8,7 @@ function setUp(bounds: { readonly countMax: number; readonly bytesMax: number },
   const turns: (() => void)[] = [];
   const intake = new Intake({
     ...bounds,
+    turn,
     take: ({ topic }) => {
       seen.push(`${topic} begins`);
       return isSlow ? new Promise((resolve) => turns.push(resolve)) : undefined;
@@ -58,6 +59,31 @@ suite('the intake', () => {
       assert.equal(seen.filter((word) => word === 'room').length, 1);
     });
   }
+
+  test('work that never waits lets the loop turn now and then', async () => {
+    let [taken, takenInOneTurn, mostInOneTurn] = [0, 0, 0];
+    const intake = new Intake({
+      countMax: 1000,
+      bytesMax: 10_000_000,
+      turn: () => {
+        takenInOneTurn = 0;
+        return turn();
+      },
+      take: () => Promise.resolve(),
+      onRoom: () => {},
+    });
+    const taking = () => {
+      taken += 1;
+      takenInOneTurn += 1;
+      mostInOneTurn = Math.max(mostInOneTurn, takenInOneTurn);
+    };
+    const payload = new Uint8Array(1024);
+    for (let i = 0; i < 100; i++) {
+      intake.offer({ publication: { topic: 'a', payload, retained: false }, taken: taking });
+    }
+    await until(() => taken === 100);
+    assert.equal(mostInOneTurn, 32, '32 KiB');
+  });
 
   test('once closed it drops what waits and acknowledges nothing', async () => {
     const { intake, seen, arrival, next } = setUp({ countMax: 2, bytesMax: 1000 });

@@ -1,4 +1,5 @@
 import type { Eventually, Publication } from '../../core/ports.ts';
+import { LoopShare } from '../loop-share.ts';
 
 /** A publication that has come, and what to do once it is taken. */
 export interface Arrival {
@@ -12,6 +13,8 @@ export interface IntakeOptions {
   readonly countMax: number;
   /** Of payloads; one publication may pass it. */
   readonly bytesMax: number;
+  /** Resolves when the loop has turned. */
+  readonly turn: () => Promise<void>;
   /** Must not throw. */
   readonly take: (publication: Publication) => Eventually<void>;
   /** There is room again after an arrival was not accepted. */
@@ -24,6 +27,7 @@ export interface IntakeOptions {
  */
 export class Intake {
   readonly #options: IntakeOptions;
+  readonly #share: LoopShare;
   #waiting: Arrival[] = [];
   #head = 0;
   /** The one being taken is among them. */
@@ -35,6 +39,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#share = new LoopShare(options.turn);
   }
 
   /** False where there is no room: to be offered again after `onRoom`. */
@@ -65,7 +70,8 @@ export class Intake {
       if (taking instanceof Promise) {
         void taking.then(() => {
           this.#taken(arrival);
-          this.#takeOn();
+          if (this.#share.isUsed) void this.#share.turn().then(() => this.#takeOn());
+          else this.#takeOn();
         });
         return;
       }
@@ -88,6 +94,7 @@ export class Intake {
   #taken({ publication, taken }: Arrival): void {
     this.#count -= 1;
     this.#bytes -= publication.payload.length;
+    this.#share.spend(publication.payload.length);
     if (this.#isClosed) return;
     taken();
     if (!this.#wasFull) return;
