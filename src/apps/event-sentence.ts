@@ -38,6 +38,8 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return `The broker at ${event.remote}: ${brokerSentence(event.event)}`;
     case 'channel':
       return channelSentence(event.event);
+    case 'roster':
+      return `The roster ${event.name} is at version ${event.version} now.`;
     case 'notary-trouble':
       return `The notary: ${event.error.message} [${event.error.code}]`;
     case 'confirmed':

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { equalBytes } from '../core/bytes.ts';
 import { SealwireError } from '../core/errors.ts';
 import { formatId, parseId } from '../core/identity/id.ts';
 import { ROSTER_BYTES_MAX } from '../core/limits.ts';
 import type { RosterStore } from '../core/roster/store.ts';
 import type { RosterTrust } from '../core/roster/succession.ts';
-import { readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
+import { createFile, readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
 import type { Home } from './home.ts';
 
 const VERSION_FILE = /^\d{6,}\.cose$/;
@@ -25,15 +26,39 @@ export class RosterFiles implements RosterStore {
   }
 
   async load(): Promise<readonly Uint8Array[]> {
-    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => VERSION_FILE.test(name)).toSorted();
-    return Promise.all(
-      names.map((name) => readSmallFileBytes(join(this.#directory, name), { bytesMax: ROSTER_BYTES_MAX })),
-    );
+    const files = await this.#files();
+    return Promise.all(files.map((path) => readSmallFileBytes(path, { bytesMax: ROSTER_BYTES_MAX })));
   }
 
+  /** Two commands of one home may take in the same version; throws `file-unwritable` where they make two of one number. */
   async keep(version: number, bytes: Uint8Array): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await replaceFile(join(this.#directory, `${String(version).padStart(6, '0')}.cose`), bytes);
+    const path = join(this.#directory, `${String(version).padStart(6, '0')}.cose`);
+    try {
+      await createFile(path, bytes);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
+        throw new SealwireError('file-unwritable', `${path} cannot be written.`, { cause });
+      }
+      if (equalBytes(await readSmallFileBytes(path, { bytesMax: ROSTER_BYTES_MAX }), bytes)) return;
+      throw new SealwireError('file-unwritable', `Another version ${version} of the roster is in ${path} already.`, {
+        hint: 'Another command was at work on it at the same time: run this one again.',
+        cause,
+      });
+    }
+  }
+
+  /** Forgets every version. */
+  async clear(): Promise<void> {
+    for (const path of await this.#files()) await rm(path, { force: true });
+  }
+
+  async #files(): Promise<string[]> {
+    const names = await readdir(this.#directory).catch(() => []);
+    return names
+      .filter((name) => VERSION_FILE.test(name))
+      .toSorted()
+      .map((name) => join(this.#directory, name));
   }
 }
 
