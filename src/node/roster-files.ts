@@ -13,7 +13,7 @@ import type { Home } from './home.ts';
 const VERSION_FILE = /^\d{6,}\.cose$/;
 
 /** Where a home keeps the roster that it goes by. */
-export function rosterDirectory({ directory }: Home): string {
+function rosterDirectory({ directory }: Home): string {
   return join(directory, 'roster');
 }
 
