@@ -1,89 +1,15 @@
-import {
-  createCipheriv,
-  createHmac,
-  createSecretKey,
-  generateKeyPairSync,
-  hash,
-  type KeyObject,
-  sign,
-  verify,
-} from 'node:crypto';
-import { encodeMessage, joinBody, readBody } from '../src/core/frame/body.ts';
-import { receiveFrame } from '../src/core/frame/open.ts';
-import { draftFrame, type LabelPlan, type SealedFrame } from '../src/core/frame/seal.ts';
-import { identityId, idToTopic } from '../src/core/identity/id.ts';
-import { KIND } from '../src/core/kinds.ts';
-import type { Signer, Verifier } from '../src/core/ports.ts';
+import { createCipheriv, createHmac, createSecretKey, hash, sign, verify } from 'node:crypto';
 import { ReceivingRatchet } from '../src/core/ratchet/receiving.ts';
-import { type RatchetPosition, SendingRatchet } from '../src/core/ratchet/sending.ts';
-import { nodeCrypto, nodeSigner, nodeVerifier } from '../src/node/crypto.ts';
+import { SendingRatchet } from '../src/core/ratchet/sending.ts';
+import { nodeCrypto } from '../src/node/crypto.ts';
+import { type Keys, makeKeys, open, PAYLOAD_BYTES, plaintextOf, planFor, START, seal, TOPIC } from './frame-parts.ts';
 import { type Comparison, compareRates } from './measure.ts';
 import type { Bench, Row } from './row.ts';
 
-const PAYLOAD_BYTES = 256;
 const BATCH = 64;
 const ROUNDS = { 1: { rounds: 40, runs: 200 }, 64: { rounds: 40, runs: 30 } } as const;
 /** Until the code is compiled for good. */
 const WARM_UP = { 1: { rounds: 8, runs: 200 }, 64: { rounds: 8, runs: 30 } } as const;
-
-const STREAM = new Uint8Array(8);
-const PAYLOAD = new Uint8Array(PAYLOAD_BYTES).fill(0x61);
-/** 25 bytes. */
-const TOPIC = 'plant/line-4/boiler-2/tem';
-const START: RatchetPosition = { ratchetId: new Uint8Array(16), seq: 0, chainKey: new Uint8Array(32) };
-
-interface Keys {
-  readonly signer: Signer;
-  readonly verifier: Verifier;
-  readonly privateKey: KeyObject;
-  readonly publicKey: KeyObject;
-  readonly id: Uint8Array;
-}
-
-function makeKeys(): Keys {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const signer = nodeSigner(privateKey);
-  const id = identityId(nodeCrypto, signer.publicKey);
-  return { signer, verifier: nodeVerifier(signer.publicKey), privateKey, publicKey, id };
-}
-
-function planFor({ id }: Keys, rest: Partial<LabelPlan> = {}): LabelPlan {
-  return {
-    kind: KIND.message,
-    senderId: id,
-    rosterName: '',
-    topic: idToTopic(id),
-    expiresAtS: null,
-    issuedAtS: 1_782_864_000,
-    channel: null,
-    roster: null,
-    head: { treeSize: 100_000, root: new Uint8Array(32) },
-    ...rest,
-  };
-}
-
-function plaintextOf(messages: number, firstN: number): Uint8Array {
-  const encoded: Uint8Array[] = [];
-  for (let n = firstN; n < firstN + messages; n++) {
-    encoded.push(encodeMessage({ stream: STREAM, n, timeMs: 1_782_864_000_000, contentType: 42, payload: PAYLOAD }));
-  }
-  return joinBody(encoded);
-}
-
-function seal(keys: Keys, ratchet: SendingRatchet, plan: LabelPlan, plaintext: Uint8Array): SealedFrame {
-  const draft = draftFrame(nodeCrypto, ratchet, plan, plaintext);
-  const signature = keys.signer.sign(draft.toBeSigned);
-  if (signature instanceof Promise) throw new Error('the bench signs synchronously');
-  return draft.finish(signature);
-}
-
-function open(keys: Keys, ratchet: ReceivingRatchet, frame: Uint8Array, messages: number): void {
-  const received = receiveFrame(frame);
-  const { toBeVerified, signature } = received.label;
-  const opened = received.verified(keys.verifier.verify(toBeVerified, signature) === true).open(nodeCrypto, ratchet);
-  if (readBody(opened.content).length !== messages) throw new Error('the bench lost a message');
-  opened.commit();
-}
 
 const KEY = createSecretKey(new Uint8Array(32).fill(1));
 const STEP = Uint8Array.of(1);

@@ -5,6 +5,7 @@ const CHAPTERS: Readonly<Record<string, string>> = {
   identity: '1-identity',
   handshake: '2-handshake',
   frames: '3-frames',
+  channels: '4-channels',
   ledger: '6-ledger',
 };
 

@@ -16,7 +16,7 @@ const HELP = `npx node bench/qos/main.ts [options]
   --only NAME  steady, seldom, flood or overload
 
 What the qualities of service of MQTT cost and give, through a Mosquitto with its own bounds: one JSON row a
-measurement on standard output. Takes three to four minutes.
+measurement on standard output. Takes three to five minutes, by how busy the machine is.
 `;
 
 const QOS = [0, 1, 2] as const;

@@ -6,7 +6,7 @@ import { Station } from './station.ts';
 const QOS = [0, 1, 2] as const;
 /** The second is a satellite's: a receipt takes longer than the first retransmission timeout. */
 const ROUND_TRIPS_MS = [300, 1_000] as const;
-/** So seldom that each is confirmed before the next. */
+/** So seldom that each has a frame of its own, and all but the slowest are confirmed before the next. */
 const SELDOM = { lines: ['sealed'], messages: 4, everyMs: 3_000 } as const;
 const QUIET_MS = 3_000;
 

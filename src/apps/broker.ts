@@ -69,7 +69,8 @@ async function brokerCommand(context: Context, flags: BrokerFlags): Promise<void
   if (exit) throw diedError(NAMES[kind], exit);
 }
 
-function tlsFiles({ cert, key, ca }: BrokerFlags): BrokerTlsFiles | undefined {
+/** The files that the flags of a broker name for TLS; throws `usage` where one of a pair is missing. */
+export function tlsFiles({ cert, key, ca }: Pick<BrokerFlags, 'cert' | 'key' | 'ca'>): BrokerTlsFiles | undefined {
   if (cert === undefined && key === undefined && ca === undefined) return undefined;
   if (cert === undefined || key === undefined) {
     throw new SealwireError('usage', 'TLS needs --cert and --key, both of the broker.', {

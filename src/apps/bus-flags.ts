@@ -4,11 +4,11 @@ import { readPassphrase } from '../node/passphrase.ts';
 import { type BrokerFlags, brokerOptions, withBrokerFlags } from './broker-flags.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
+import { countEvent } from './event-exit.ts';
 import { eventSentence } from './event-sentence.ts';
-import type { SealwireBus } from './open-bus.ts';
+import type { JoinOptions, SealwireBus } from './open-bus.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
-import { EXIT } from './report.ts';
 import { Seldom } from './seldom.ts';
 
 /** What every command of a peer at a broker may be told. */
@@ -24,8 +24,15 @@ export function withBusFlags(command: Command): Command {
     .option('--passphrase-file <file>', 'a file whose first line opens the private key', notEmpty);
 }
 
-/** Opens this home's peer, whose events are told on standard error. */
-export async function openAsCommand(context: Context, { passphraseFile }: BusFlags): Promise<SealwirePeer> {
+/**
+ * Opens this home's peer, whose events are told on standard error. A `reader` does not hear whoever shows a new key in
+ * a trusted name, so its exit code tells of them; one that writes fails where that concerns it.
+ */
+export async function openAsCommand(
+  context: Context,
+  { passphraseFile }: BusFlags,
+  role: 'reader' | 'writer' = 'writer',
+): Promise<SealwirePeer> {
   const passphrase = passphraseFile === undefined ? undefined : await readPassphrase(passphraseFile);
   const seldom = new Seldom(
     () => systemClock.elapsed(),
@@ -35,8 +42,7 @@ export async function openAsCommand(context: Context, { passphraseFile }: BusFla
     home: context.home,
     ...(passphrase === undefined ? {} : { passphrase }),
     onEvent: (event) => {
-      // Messages go on; a script still learns that the ledger lacks some.
-      if (event.type === 'not-logged') process.exitCode = EXIT.notary;
+      countEvent(event, role);
       // Brokers double what they carry, and some do so for each of two filters: that is no news.
       const isCopy = event.type === 'refused' && event.error.code === 'replayed';
       const sentence = isCopy ? undefined : eventSentence(event);
@@ -48,7 +54,15 @@ export async function openAsCommand(context: Context, { passphraseFile }: BusFla
 }
 
 /** Joins the broker that the flags name. */
-export async function joinAsCommand(peer: SealwirePeer, flags: BusFlags): Promise<SealwireBus> {
+export async function joinAsCommand(
+  peer: SealwirePeer,
+  flags: BusFlags,
+  more: Pick<JoinOptions, 'filters' | 'keepSessionS' | 'clientId'> = {},
+): Promise<SealwireBus> {
   const options = await brokerOptions(flags);
-  return peer.join(flags.broker, { ...options, ...(flags.notary === undefined ? {} : { notary: flags.notary }) });
+  return peer.join(flags.broker, {
+    ...options,
+    ...more,
+    ...(flags.notary === undefined ? {} : { notary: flags.notary }),
+  });
 }

@@ -1,3 +1,4 @@
+import { bytesToHex } from '../core/bytes.ts';
 import { formatId } from '../core/identity/id.ts';
 import { parseInboxTopic } from '../core/inbox.ts';
 import type { BrokerConnection } from '../core/ports.ts';
@@ -17,6 +18,12 @@ export interface BrokerAccess {
   /** PEM. Without a certificate of its own the identity's is shown, if it is asked for. */
   readonly tls?: MqttTls;
   readonly onEvent?: OnBrokerEvent;
+  /**
+   * Seconds for which the broker keeps what comes while this client is away; 0 unless told. It then goes by `clientId`,
+   * or by an id made of the identity's, so that one identity has one such client at a broker unless told.
+   */
+  readonly keepSessionS?: number;
+  readonly clientId?: string;
 }
 
 /**
@@ -30,7 +37,8 @@ export function connectAs(
   { tls, ...access }: BrokerAccess,
 ): Promise<BrokerConnection> {
   const shown = /^(mqtts|wss):/i.test(url) ? ownCertificate(identity) : {};
-  return connectMqtt({ url, ...access, tls: { ...shown, ...tls }, clock, random: crypto.random });
+  const stable = access.keepSessionS ? { clientId: `sw${bytesToHex(identity.id.subarray(0, 10))}` } : {};
+  return connectMqtt({ url, ...stable, ...access, tls: { ...shown, ...tls }, clock, random: crypto.random });
 }
 
 /** For people: whom a publication in an inbox says that it is from, by its topic; elsewhere the topic. */

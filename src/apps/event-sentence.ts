@@ -40,6 +40,10 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return channelSentence(event.event);
     case 'roster':
       return `The roster ${event.name} is at version ${event.version} now.`;
+    case 'renewed':
+      return `This identity has a new certificate, valid until ${new Date(event.untilMs).toISOString().slice(0, 10)}.`;
+    case 'renewal-failed':
+      return `The certificate is not renewed yet: ${event.error.message} [${event.error.code}]`;
     case 'notary-trouble':
       return `The notary: ${event.error.message} [${event.error.code}]`;
     case 'confirmed':

@@ -45,7 +45,8 @@ test('scripts read one JSON object a line, and nothing else', async (context) =>
   assert.deepEqual(await run(true, 'trust', 'list'), { out: '', err: '' });
   const id = `SHA256:${'A'.repeat(43)}`;
   await run(true, 'trust', 'add', 'bob', id);
-  assert.deepEqual(JSON.parse((await run(true, 'trust', 'list')).out), { name: 'bob', id, kind: 'identity' });
+  const listed = { name: 'bob', id, kind: 'identity', verifiedAt: null };
+  assert.deepEqual(JSON.parse((await run(true, 'trust', 'list')).out), listed);
   assert.deepEqual(JSON.parse((await run(true, 'trust', 'remove', 'bob')).out), { removed: 'bob' });
 });
 

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { shellWord } from '../core/identity/id.ts';
 import { openHome } from '../node/home.ts';
-import { printable } from './console.ts';
 import type { Context } from './context.ts';
 import {
   type IdentityView,
@@ -13,22 +12,32 @@ import {
   trustList,
   trustRemove,
 } from './identity.ts';
+import { registerKeeping } from './identity-keeping-commands.ts';
+import { printIdentity } from './identity-view.ts';
 import { notEmpty, wholeNumber } from './program.ts';
+import { trustVerify } from './trust-verify.ts';
 
 /** `init`, `id` and `trust`. */
 export function registerIdentity(program: Command, context: Context): void {
   registerInit(program, context);
-  program
+  const id = program
     .command('id')
-    .description("show this home's identity: name, id, certificate")
+    .description("show this home's identity: name, id, certificate; or keep, restore and replace it")
     .action(async () => {
       const view = await showIdentity(await openHome(context.home), Date.now());
       await (context.json ? context.console.json(view) : printIdentity(view, context));
     });
-  registerTrust(
-    program.command('trust').description('whom this home trusts: pinned identities and authorities'),
-    context,
-  );
+  registerKeeping(id, context);
+  const trust = program
+    .command('trust')
+    .description('whom this home trusts: pinned identities and authorities')
+    .option('--verify <name>', 'show the safety number with an identity, and note that it was compared', notEmpty)
+    .option('--yes', 'with --verify: it was compared, ask nothing')
+    .action(async (flags: { verify?: string; yes?: boolean }) => {
+      if (flags.verify === undefined) trust.help({ error: true });
+      else await trustVerify(context, flags.verify, flags.yes === true);
+    });
+  registerTrust(trust, context);
 }
 
 type InitFlags = Omit<InitOptions, 'directory' | 'name' | 'nowMs' | 'validDays'> & { readonly days?: number };
@@ -95,24 +104,15 @@ function registerTrust(trust: Command, context: Context): void {
     });
 }
 
-async function printIdentity(view: IdentityView, { console }: Context): Promise<void> {
-  const { certificate } = view;
-  const by = certificate.selfSigned ? 'self-signed' : `issued by ${printable(certificate.issuer ?? 'an authority')}`;
-  const status =
-    certificate.status === 'valid' ? '' : `, ${console.paint('bad', certificate.status.replaceAll('-', ' '))}`;
-  const dates = `${certificate.notBefore.slice(0, 10)} to ${certificate.notAfter.slice(0, 10)}`;
-  await console.line(`name         ${console.paint('name', view.name)}${certificate.ca ? ', an authority' : ''}`);
-  await console.line(`id           ${console.paint('strong', view.id)}`);
-  await console.line(`certificate  ${by}, valid ${dates}${status}`);
-  await console.line(`file         ${printable(view.certificateFile)}`);
-  await console.line(`key          ${view.passphrase ? 'protected by a passphrase' : 'not protected by a passphrase'}`);
-}
-
 async function printTrust(views: readonly TrustView[], { console, json }: Context): Promise<void> {
   const width = Math.max(0, ...views.map(({ name }) => name.length));
   for (const view of views) {
     if (json) await console.json(view);
-    else await console.line(`${console.paint('name', view.name.padEnd(width))}  ${view.id}  ${view.kind}`);
+    else {
+      const verified =
+        view.verifiedAt === null ? '' : `, ${console.paint('good', 'verified')} ${view.verifiedAt.slice(0, 10)}`;
+      await console.line(`${console.paint('name', view.name.padEnd(width))}  ${view.id}  ${view.kind}${verified}`);
+    }
   }
 }
 

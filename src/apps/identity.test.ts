@@ -157,8 +157,9 @@ test('trust is added by id or by certificate, listed, and removed', async (conte
   const [alice, bob] = [await init('alice'), await init('bob')];
   await init('plant', { ca: true });
   const { id } = await showIdentity(bob, nowMs);
-  assert.deepEqual(await trustAdd(alice, 'bob', id), { name: 'bob', id, kind: 'identity' });
-  assert.deepEqual(await trustAdd(alice, 'bob', bob.certificateFile), { name: 'bob', id, kind: 'identity' });
+  const added = { name: 'bob', id, kind: 'identity', verifiedAt: null };
+  assert.deepEqual(await trustAdd(alice, 'bob', id), added);
+  assert.deepEqual(await trustAdd(alice, 'bob', bob.certificateFile), added);
   assert.equal((await trustAdd(alice, 'our plant', at('plant/identity.crt'))).kind, 'authority');
   assert.deepEqual(
     (await trustList(alice)).map(({ name, kind }) => `${name}: ${kind}`),

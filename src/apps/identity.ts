@@ -4,7 +4,15 @@ import { SealwireError } from '../core/errors.ts';
 import type { Certificate } from '../core/identity/certificate.ts';
 import { KEY_USAGE } from '../core/identity/certificate-extensions.ts';
 import { checkName, formatId, identityId, parseId, shellWord } from '../core/identity/id.ts';
-import { addAuthority, addPin, EMPTY_TRUST, removeTrust, type TrustList } from '../core/identity/trust.ts';
+import {
+  addAuthority,
+  addPin,
+  EMPTY_TRUST,
+  pinByName,
+  removeTrust,
+  type TrustedPin,
+  type TrustList,
+} from '../core/identity/trust.ts';
 import { issueCertificate, readCertificates, selfSign, validatePath } from '../node/certificates.ts';
 import { nodeCrypto, nodeSigner } from '../node/crypto.ts';
 import { readSmallFile, readSmallFileBytes } from '../node/files.ts';
@@ -60,6 +68,8 @@ export interface TrustView {
   readonly name: string;
   readonly id: string;
   readonly kind: 'identity' | 'authority';
+  /** When the safety number was compared; null where it never was. */
+  readonly verifiedAt: string | null;
 }
 
 /**
@@ -194,7 +204,7 @@ export async function trustAdd(
   const id = identityId(nodeCrypto, certificate.publicKey);
   if (!options.authority && !isOnlyAuthority(certificate)) return pin(home, trust, name, id);
   await writeTrust(home, addAuthority(nodeCrypto, trust, { name, certificate }));
-  return { name, id: formatId(id), kind: 'authority' };
+  return { name, id: formatId(id), kind: 'authority', verifiedAt: null };
 }
 
 async function readSubject(path: string): Promise<Uint8Array> {
@@ -210,19 +220,26 @@ async function readSubject(path: string): Promise<Uint8Array> {
 }
 
 async function pin(home: Home, trust: TrustList, name: string, id: Uint8Array): Promise<TrustView> {
-  await writeTrust(home, addPin(trust, { name, id }));
-  return { name, id: formatId(id), kind: 'identity' };
+  const changed = addPin(trust, { name, id });
+  await writeTrust(home, changed);
+  return viewOf(pinByName(changed, name) ?? { name, id });
 }
 
 /** Whom a home trusts, pinned identities first. */
 export async function trustList(home: Home): Promise<TrustView[]> {
   const { pins, authorities } = await readTrust(home);
   return [
-    ...pins.map(({ name, id }): TrustView => ({ name, id: formatId(id), kind: 'identity' })),
+    ...pins.map(viewOf),
     ...authorities.map(({ name, certificate }): TrustView => {
-      return { name, id: formatId(identityId(nodeCrypto, certificate.publicKey)), kind: 'authority' };
+      const id = formatId(identityId(nodeCrypto, certificate.publicKey));
+      return { name, id, kind: 'authority', verifiedAt: null };
     }),
   ];
+}
+
+function viewOf({ name, id, verifiedAtS }: TrustedPin): TrustView {
+  const verifiedAt = verifiedAtS === undefined ? null : isoDate(verifiedAtS * 1000);
+  return { name, id: formatId(id), kind: 'identity', verifiedAt };
 }
 
 /** No longer trusts what stands under `name`; throws `identity-unknown`. */
@@ -235,6 +252,7 @@ function isOnlyAuthority(certificate: Certificate | undefined): boolean {
   return certificate?.isCa === true && usage?.has(KEY_USAGE.digitalSignature) === false;
 }
 
-function isoDate(ms: number): string {
+/** A date as commands show it: ISO 8601, to the second. */
+export function isoDate(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

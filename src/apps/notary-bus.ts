@@ -55,7 +55,7 @@ export async function notaryAtBroker(parts: NotaryParts, at: NotaryBroker): Prom
       onRefused: (error, topic) => onTrouble(error, claimedSender(topic)),
     }),
   );
-  if (roster) await followRoster(broker, roster, onTrouble);
+  if (roster) await followRoster(broker, roster, shared.clock, onTrouble);
   const crypto = shared.crypto;
   const sessionOf = (senderId: Uint8Array): Session | undefined => sessions.current(senderId);
   const listening = await BusNotary.start({ crypto, notary, broker, filters, qos, sessionOf, onTrouble });

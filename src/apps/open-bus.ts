@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ChannelStore } from '../core/channel/store.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
-import type { Qos } from '../core/ports.ts';
+import type { BrokerConnection, Qos } from '../core/ports.ts';
 import type { Home, LoadedIdentity } from '../node/home.ts';
 import { SqliteChannels } from '../node/sqlite-channels.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
@@ -16,6 +16,7 @@ import { Addressees } from './addressees.ts';
 import { type BrokerAccess, claimedSender, connectAs } from './connect-broker.ts';
 import type { PeerEvent } from './open-peer.ts';
 import { asMember } from './open-roster.ts';
+import { keepRenewed, type RenewingHome } from './renewing-home.ts';
 
 /** How an identity takes part at a broker. */
 export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
@@ -23,6 +24,11 @@ export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
   readonly qos?: Qos;
   /** The name under which a notary at the same broker is trusted; without one nothing is logged. */
   readonly notary?: string;
+  /**
+   * Subscribed to from the very start. With `keepSessionS` all that this client ever subscribes to has to be here: what the
+   * broker kept comes at once.
+   */
+  readonly filters?: readonly string[];
 }
 
 /** How one message is published: for whom, and how far to wait. */
@@ -43,6 +49,11 @@ export interface BusIdentity {
   readonly onEvent: (event: PeerEvent) => void;
 }
 
+/** Where a home keeps what it knows of channels' ratchets. */
+export function channelsFile(directory: string): string {
+  return join(directory, 'channels.db');
+}
+
 /** Longer than a notary at the broker takes to log and answer on a bad day. */
 const NOTARY_PATIENCE_MS = 2_000;
 /** A notary that was started anew knows no session of before: its silence is not to cost labels. */
@@ -53,7 +64,7 @@ const NOTARY_SILENCE_MS = 15_000;
  * notary whatever keeps it from a session with that.
  */
 export async function joinBroker(url: string, own: BusIdentity, options: JoinOptions = {}): Promise<SealwireBus> {
-  const { qos = 1, notary, ...access } = options;
+  const { qos = 1, notary, filters = [], ...access } = options;
   const { identity, shared, roster, onEvent } = own;
   const addressees = new Addressees(own.home, roster, shared.clock);
   const notaryAt = notary === undefined ? undefined : await addressees.find(notary);
@@ -61,7 +72,7 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     ...access,
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
-  const store = roster && new SqliteChannels(join(own.home.directory, 'channels.db'));
+  const store = roster && new SqliteChannels(channelsFile(own.home.directory));
   const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
   const bus: Bus = await Bus.open({
     peer: new Peer({
@@ -79,10 +90,12 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
   });
   const joined = new SealwireBus(addressees, bus, logging, store);
   try {
+    await Promise.all(filters.map((filter) => bus.subscribe(filter)));
     if (roster) {
-      await followRoster(broker, roster, (error, topic) =>
+      await followRoster(broker, roster, shared.clock, (error, topic) =>
         onEvent({ type: 'channel', event: { type: 'refused', error, where: topic } }),
       );
+      joined.atEnd(await keepRenewed(renewingHome({ ...own, roster }, broker)));
     }
 
     await logging?.submitting.start();
@@ -92,6 +105,15 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     throw notThere(error, `The notary ${notary}`, hint);
   }
   return joined;
+}
+
+function renewingHome(own: BusIdentity & { readonly roster: RosterKeeper }, broker: BrokerConnection): RenewingHome {
+  const { home, identity, roster, shared, onEvent } = own;
+  return {
+    ...{ home, identity, roster, broker, clock: shared.clock },
+    onRenewed: (untilMs) => onEvent({ type: 'renewed', untilMs }),
+    onFailed: (error) => onEvent({ type: 'renewal-failed', error }),
+  };
 }
 
 function channelsOf(
@@ -152,12 +174,18 @@ export class SealwireBus implements AsyncDisposable {
   readonly #logging: BusLog | undefined;
   readonly #store: SqliteChannels | undefined;
   #closing: Promise<void> | undefined;
+  #atEnd = (): void => {};
 
   constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined, store: SqliteChannels | undefined) {
     this.#store = store;
     this.#addressees = addressees;
     this.#bus = bus;
     this.#logging = logging;
+  }
+
+  /** What is to end with it. Called by {@link joinBroker}. */
+  atEnd(end: () => void): void {
+    this.#atEnd = end;
   }
 
   /** Where the broker is, for people. */
@@ -209,6 +237,7 @@ export class SealwireBus implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    this.#atEnd();
     await this.#bus.leave();
     await this.#logging?.close();
     await this.#bus.close();

@@ -32,6 +32,9 @@ export type PeerEvent =
   | { readonly type: 'roster'; readonly name: string; readonly version: number }
   /** The session with the notary was lost or its answer does not hold; it is tried again. */
   | { readonly type: 'notary-trouble'; readonly error: SealwireError }
+  /** The authority gave another certificate, valid until then (milliseconds since 1970), or has not yet. */
+  | { readonly type: 'renewed'; readonly untilMs: number }
+  | { readonly type: 'renewal-failed'; readonly error: SealwireError }
   /** The line to a broker was lost, was made again, or is contested. */
   | { readonly type: 'broker'; readonly event: BrokerEvent; readonly remote: string };
 

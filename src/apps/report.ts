@@ -13,7 +13,16 @@ export interface Report {
 }
 
 /** The exit codes, a contract with scripts. */
-export const EXIT = { ok: 0, refused: 1, usage: 2, local: 3, network: 4, notary: 5, internal: 70 } as const;
+export const EXIT = {
+  ok: 0,
+  refused: 1,
+  usage: 2,
+  local: 3,
+  network: 4,
+  notary: 5,
+  keyChanged: 6,
+  internal: 70,
+} as const;
 
 /** What `--help` says about {@link EXIT}. */
 export const EXIT_HELP = `Exit codes:
@@ -24,6 +33,7 @@ export const EXIT_HELP = `Exit codes:
       that was started here has failed
   4   network: the peer cannot be reached, went away, or took too long
   5   notary: an entry was not admitted or not logged
+  6   key changed: somebody showed a new key in a name that is trusted; nothing was sent there
   69  this Node.js is older than 24
   70  internal: a fault in sealwire itself; SEALWIRE_DEBUG=1 shows where
   130, 143  ended by Ctrl-C or SIGTERM before there was a session, or by a second one; the first closes cleanly
@@ -36,7 +46,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   'too-large': EXIT.refused,
   unsupported: EXIT.refused,
   'key-invalid': EXIT.refused,
-  'key-changed': EXIT.refused,
+  'key-changed': EXIT.keyChanged,
   'certificate-invalid': EXIT.refused,
   'certificate-expired': EXIT.refused,
   'certificate-not-yet-valid': EXIT.refused,

@@ -4,12 +4,12 @@ import { readPassphrase } from '../node/passphrase.ts';
 import type { Session } from '../roles/session.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
+import { countEvent } from './event-exit.ts';
 import { eventSentence } from './event-sentence.ts';
 import { sendLines } from './lines.ts';
 import { messageJson, messageText, TEXT_TYPE } from './message-output.ts';
 import { openPeer, type SealwirePeer } from './open-peer.ts';
 import { notEmpty } from './program.ts';
-import { EXIT } from './report.ts';
 
 interface SessionFlags {
   readonly notary?: string;
@@ -44,8 +44,7 @@ async function open(context: Context, flags: SessionFlags): Promise<SealwirePeer
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(flags.notary === undefined ? {} : { notary: { address: flags.notary, expect: flags.notaryName } }),
     onEvent: (event) => {
-      // Lines go on; a script still learns that the ledger lacks some.
-      if (event.type === 'not-logged') process.exitCode = EXIT.notary;
+      countEvent(event, 'reader');
       const sentence = eventSentence(event);
       if (sentence) context.console.note(printable(sentence));
     },

@@ -4,17 +4,22 @@ import type { BusMessage } from '../roles/bus/bus.ts';
 import { type BusFlags, joinAsCommand, openAsCommand, withBusFlags } from './bus-flags.ts';
 import { printable } from './console.ts';
 import type { Context } from './context.ts';
+import { duration } from './duration.ts';
 import { messageJson, messageText } from './message-output.ts';
 import type { SealwireBus } from './open-bus.ts';
-import { wholeNumber } from './program.ts';
+import { notEmpty, wholeNumber } from './program.ts';
 
 interface SubscribeFlags extends BusFlags {
   readonly count?: number;
+  /** Milliseconds. */
+  readonly keep?: number;
+  readonly clientId?: string;
 }
 
 const EXAMPLES = `
 Examples:
   sealwire sub 'plant/+/temperature' 'plant/#' --broker mqtts://broker.example:8883
+  sealwire sub 'plant/#' --keep 24h
   sealwire sub '#' --count 1 --json`;
 
 /** `sub`: reads what is published on topics, through any MQTT broker. */
@@ -23,6 +28,8 @@ export function registerSub(program: Command, context: Context): void {
     .command('sub')
     .description('print the messages that trusted peers seal for this one')
     .argument('<filters...>', 'topic filters, for example plant/+/temperature or plant/#')
+    .option('--keep <time>', 'have the broker keep for so long what comes while this command is not running', duration)
+    .option('--client-id <id>', 'with --keep: which of several such commands of this identity it is', notEmpty)
     .option('--count <messages>', 'end after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER));
   withBusFlags(command)
     .addHelpText('after', EXAMPLES)
@@ -31,9 +38,11 @@ export function registerSub(program: Command, context: Context): void {
 
 async function subscribe(context: Context, filters: readonly string[], flags: SubscribeFlags): Promise<void> {
   for (const filter of filters) checkFilter(filter);
-  await using peer = await context.interruptible(openAsCommand(context, flags));
-  await using bus = await context.interruptible(joinAsCommand(peer, flags));
-  for (const filter of filters) await context.interruptible(bus.subscribe(filter));
+  await using peer = await context.interruptible(openAsCommand(context, flags, 'reader'));
+  const { keep, clientId } = flags;
+  const kept = keep === undefined ? {} : { keepSessionS: Math.ceil(keep / 1000) };
+  const named = clientId === undefined ? {} : { clientId };
+  await using bus = await context.interruptible(joinAsCommand(peer, flags, { filters, ...kept, ...named }));
   if (context.json) await context.console.json({ event: 'subscribed', broker: bus.remote, filters });
   else
     context.console.note(printable(`${peer.name} listens to ${filters.join(' ')} at ${bus.remote}; Ctrl-C ends it.`));

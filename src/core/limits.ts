@@ -30,6 +30,7 @@ export const GRANT_OWED_MAX_MS: number = 24 * 60 * 60 * 1000;
 export const SKIPPED_KEYS_MAX = 16_384;
 /** A ratchet of a channel is followed by a new one after a day or so many frames, or sooner. */
 export const ROTATE_AFTER_MS_MAX: number = 24 * 60 * 60 * 1000;
+/** See {@link ROTATE_AFTER_MS_MAX}. */
 export const ROTATE_AFTER_FRAMES_MAX: number = 2 ** 20;
 /** Nesting of any CBOR item we accept. */
 export const CBOR_DEPTH_MAX = 16;

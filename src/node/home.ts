@@ -42,7 +42,7 @@ export interface LoadedIdentity {
   readonly id: Uint8Array;
   /** Uncompressed point, 65 bytes. */
   readonly publicKey: Uint8Array;
-  /** DER, leaf first. */
+  /** DER, leaf first; another one after {@link showCertificates}. */
   readonly certificates: readonly Uint8Array[];
   readonly chain: readonly Certificate[];
   readonly signer: Signer;
@@ -138,15 +138,26 @@ export async function loadIdentity(
   return { name, id, publicKey: signer.publicKey, certificates, chain, signer, privateKey };
 }
 
-/** What needs no passphrase. Throws as `readCertificates`, `certificate-invalid` without a CN, `file-exposed`. */
+/** Has an open identity show another chain for its key from now on, wherever it is in use. */
+export function showCertificates(identity: LoadedIdentity, chain: readonly Certificate[]): void {
+  checkPair(identity.publicKey, chain, 'this identity');
+  Object.assign(identity, { chain, certificates: chain.map(({ der }) => der) });
+}
+
+/** What needs no passphrase. Throws as {@link readCertificate}, and `file-exposed`. */
 export async function readIdentity(home: Home): Promise<PublicIdentity> {
+  const isProtected = isProtectedKey(await readSmallFile(home.keyFile, { secret: true }));
+  return { ...(await readCertificate(home)), isProtected };
+}
+
+/** What the certificates say, whatever the key file holds. Throws as `readCertificates`, `certificate-invalid` without a CN. */
+export async function readCertificate(home: Home): Promise<Omit<PublicIdentity, 'isProtected'>> {
   const chain = readCertificates(await readSmallFileBytes(home.certificateFile), home.certificateFile);
   const [leaf] = chain;
   if (leaf?.commonName === undefined) {
     throw new SealwireError('certificate-invalid', `The certificate in ${home.certificateFile} has no common name.`);
   }
-  const isProtected = isProtectedKey(await readSmallFile(home.keyFile, { secret: true }));
-  return { name: leaf.commonName, id: identityId(nodeCrypto, leaf.publicKey), chain, isProtected };
+  return { name: leaf.commonName, id: identityId(nodeCrypto, leaf.publicKey), chain };
 }
 
 /** Whom the home trusts; throws as `parseTrust`. */
@@ -163,7 +174,8 @@ export async function writeTrust(home: Home, trust: TrustList): Promise<void> {
   }
 }
 
-function checkPair(publicKey: Uint8Array, chain: readonly Certificate[], directory: string): void {
+/** Throws `key-invalid` where the first certificate is not for this public key (65-byte point). */
+export function checkPair(publicKey: Uint8Array, chain: readonly Certificate[], directory: string): void {
   const [leaf] = chain;
   if (leaf && equalBytes(leaf.publicKey, publicKey)) return;
   const name = leaf?.commonName ?? 'nobody';

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -94,6 +95,37 @@ test('keys that are replaced, dropped or forgotten are in no byte of the file an
   for (const secret of secrets) for (const file of files) assert.equal(file.includes(secret.subarray(0, 20)), false);
 });
 
+test('keys that were used up are on the disk for a second at most, while it is open too', async (context) => {
+  const directory = await temporaryDirectory(context);
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  using channels = new SqliteChannels(join(directory, 'channels.db'));
+  const keyAt = (n: number): Buffer => createHash('sha256').update(`${n}`).digest();
+  const step = (n: number): void =>
+    channels.put([{ writerId, ratchetId, state: Buffer.concat([Buffer.alloc(700 + (n % 5)), keyAt(n)]) }]);
+  const onDisk = (): Buffer => Buffer.concat(readdirSync(directory).map((name) => readFileSync(join(directory, name))));
+  for (let n = 0; n < 200; n++) step(n);
+  assert.ok(onDisk().includes(keyAt(0)));
+  context.mock.timers.tick(1000);
+  for (let n = 0; n < 199; n++) assert.ok(!onDisk().includes(keyAt(n)), `${n}`);
+  assert.ok(onDisk().includes(keyAt(199)));
+  step(200);
+  context.mock.timers.tick(1000);
+  assert.ok(!onDisk().includes(keyAt(199)));
+});
+
+test('a flood of frames without keys blocks the way for a day, not for good', async (context) => {
+  const path = join(await temporaryDirectory(context), 'channels.db');
+  let nowMs = 1_782_864_000_000;
+  using channels = new SqliteChannels(path, { now: () => nowMs });
+  for (let seq = 0; seq < HELD_BOUNDS.writerFramesMax; seq++) channels.hold(writerId, ratchetId, seq, frame('forged'));
+  const honest = new Uint8Array(16).fill(9);
+  nowMs += DAY_MS;
+  assert.ok(!channels.hold(writerId, honest, 0, frame('honest')));
+  nowMs += 60_000;
+  assert.ok(channels.hold(writerId, honest, 0, frame('honest')));
+  assert.deepEqual(channels.release(writerId, ratchetId), []);
+});
+
 test('what is no file of channels, and one from the future, is refused and stays as it is', async (context) => {
   const directory = await temporaryDirectory(context);
   const receipts = join(directory, 'receipts.db');
@@ -118,10 +150,16 @@ test('what cannot be written says so and changes nothing', async (context) => {
   const path = join(await temporaryDirectory(context), 'channels.db');
   using channels = new SqliteChannels(path);
   const other = new DatabaseSync(path);
-  other.exec('DROP TABLE ratchet');
+  other.exec(`CREATE TRIGGER no_room BEFORE INSERT ON ratchet WHEN NEW.id = x'${'09'.repeat(16)}'
+    BEGIN SELECT RAISE(ABORT, 'no room'); END`);
   other.close();
+  const state = Buffer.from('x');
+  const states = [ratchetId, new Uint8Array(16).fill(9)].map((id) => ({ writerId, ratchetId: id, state }));
   assert.throws(
-    () => channels.put([{ writerId, ratchetId, state: Buffer.from('x') }]),
+    () => channels.put(states),
     (error) => isSealwireError(error, 'file-unwritable') && error.hint !== undefined,
   );
+  assert.deepEqual(channels.ratchetsOf(writerId), []);
+  channels.put(states.slice(0, 1));
+  assert.equal(channels.ratchetsOf(writerId).length, 1);
 });

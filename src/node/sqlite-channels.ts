@@ -5,6 +5,10 @@ import { type FilePlan, SqliteFile } from './sqlite-file.ts';
 
 /** Frames whose keys did not come for so long are given up. */
 const HELD_MAX_MS = 24 * 60 * 60 * 1000;
+/** How often that is looked for while there is no room. */
+const FORGET_EVERY_MS = 60_000;
+/** How long what a change replaced may lie in SQLite's log, which only ever grows between two checkpoints. */
+const FOLD_AFTER_MS = 1000;
 
 // What is held is counted where it is held, so that the counts are right whatever happened to the process before, and
 // where two processes of one home hold frames.
@@ -36,15 +40,21 @@ const PLAN: FilePlan = {
   what: 'the channels of a home',
   migrations: [FIRST_VERSION],
   probe: 'SELECT state FROM ratchet JOIN held USING (writer) JOIN held_of USING (writer) JOIN held_all ON 1 LIMIT 1',
-  // Rows hold keys: what is deleted is overwritten. What a loss of power takes back is received again, so commits need
-  // not wait for the disk.
+  // Rows hold keys: what is deleted is overwritten. Commits need not wait for the disk unless they say so: what a loss
+  // of power takes back of a ratchet's steps is stepped again.
   pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;',
 };
 
-/** A {@link ChannelStore} in a SQLite file of a home. It reads and writes where it stands: nothing waits in memory. */
+/**
+ * A {@link ChannelStore} in a SQLite file of a home. It reads and writes where it stands: nothing waits in memory. A
+ * ratchet that is new in it is on the disk when `put` returns, for its writer forgets those keys on the reader's word.
+ * Keys that were used up are gone from the disk a second later.
+ */
 export class SqliteChannels implements ChannelStore, Disposable {
   readonly #file: SqliteFile;
   readonly #clock: Pick<Clock, 'now'>;
+  #foldTimer: NodeJS.Timeout | undefined;
+  #forgotAtMs = 0;
 
   /**
    * Opens or makes the file, and forgets frames that are held for over a day; throws `file-unreadable`,
@@ -67,7 +77,8 @@ export class SqliteChannels implements ChannelStore, Disposable {
   }
 
   put(states: readonly StoredRatchet[]): void {
-    this.#file.transaction(() => {
+    const hasNew = states.some(({ writerId, ratchetId }) => !this.#isKnown(writerId, ratchetId));
+    const work = (): void => {
       for (const { writerId, ratchetId, state } of states) {
         this.#file.run(
           `INSERT INTO ratchet (writer, id, state) VALUES (?, ?, ?)
@@ -77,17 +88,16 @@ export class SqliteChannels implements ChannelStore, Disposable {
           state,
         );
       }
-    });
+    };
+    this.#write(work, hasNew);
   }
 
   drop(writerId: Uint8Array, ratchetId: Uint8Array): void {
-    this.#file.transaction(() =>
-      this.#file.run('DELETE FROM ratchet WHERE writer = ? AND id = ?', writerId, ratchetId),
-    );
+    this.#write(() => this.#file.run('DELETE FROM ratchet WHERE writer = ? AND id = ?', writerId, ratchetId));
   }
 
   forget(writerId: Uint8Array): void {
-    this.#file.transaction(() => {
+    this.#write(() => {
       this.#file.run('DELETE FROM ratchet WHERE writer = ?', writerId);
       this.#file.run('DELETE FROM held WHERE writer = ?', writerId);
     });
@@ -95,8 +105,8 @@ export class SqliteChannels implements ChannelStore, Disposable {
 
   hold(writerId: Uint8Array, ratchetId: Uint8Array, seq: number, { topic, frame }: HeldFrame): boolean {
     // A flood that there is no room for is to cost no more than reading.
-    if (!this.#hasRoom(writerId, frame.length)) return this.#isHeld(writerId, ratchetId, seq, frame);
-    return this.#file.transaction(() => {
+    if (!this.#makesRoom(writerId, frame.length)) return this.#isHeld(writerId, ratchetId, seq, frame);
+    return this.#write(() => {
       if (this.#isHeld(writerId, ratchetId, seq, frame)) return true;
       if (!this.#hasRoom(writerId, frame.length)) return false;
       this.#file.run(
@@ -114,7 +124,7 @@ export class SqliteChannels implements ChannelStore, Disposable {
         .all(select, writerId, ratchetId)
         .map(([topic, frame]) => ({ topic: String(topic), frame: frame as Uint8Array }));
     if (read().length === 0) return [];
-    return this.#file.transaction(() => {
+    return this.#write(() => {
       const frames = read();
       this.#file.run('DELETE FROM held WHERE writer = ? AND ratchet = ?', writerId, ratchetId);
       return frames;
@@ -123,11 +133,40 @@ export class SqliteChannels implements ChannelStore, Disposable {
 
   /** Closes the file; idempotent. */
   close(): void {
+    clearTimeout(this.#foldTimer);
+    this.#foldTimer = undefined;
     this.#file[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #write<T>(action: () => T, isUrgent = false): T {
+    this.#file.all(`PRAGMA synchronous = ${isUrgent ? 'FULL' : 'NORMAL'}`);
+    const result = this.#file.transaction(action);
+    this.#foldTimer ??= setTimeout(() => this.#fold(), FOLD_AFTER_MS).unref();
+    return result;
+  }
+
+  #fold(): void {
+    this.#foldTimer = undefined;
+    try {
+      this.#file.all('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // The disk is full or gone: whatever is written next says so.
+    }
+  }
+
+  #isKnown(writerId: Uint8Array, ratchetId: Uint8Array): boolean {
+    return this.#file.all('SELECT 1 FROM ratchet WHERE writer = ? AND id = ?', writerId, ratchetId).length > 0;
+  }
+
+  #makesRoom(writerId: Uint8Array, length: number): boolean {
+    if (this.#hasRoom(writerId, length)) return true;
+    if (Math.abs(this.#clock.now() - this.#forgotAtMs) < FORGET_EVERY_MS) return false;
+    this.#forgetOld();
+    return this.#hasRoom(writerId, length);
   }
 
   #isHeld(writerId: Uint8Array, ratchetId: Uint8Array, seq: number, frame: Uint8Array): boolean {
@@ -145,7 +184,8 @@ export class SqliteChannels implements ChannelStore, Disposable {
 
   #forgetOld(): void {
     const nowMs = this.#clock.now();
+    this.#forgotAtMs = nowMs;
     // A clock that was set back would otherwise keep them for as long.
-    this.#file.transaction(() => this.#file.run('DELETE FROM held WHERE abs(? - since) > ?', nowMs, HELD_MAX_MS));
+    this.#write(() => this.#file.run('DELETE FROM held WHERE abs(? - since) > ?', nowMs, HELD_MAX_MS));
   }
 }

@@ -40,6 +40,7 @@ export class Authenticating {
       chain: chain.map((der) => this.#parse(der)),
       anchors: await anchors(),
       nowMs: clock.now(),
+      ...(typeof expected === 'string' ? { expectedName: expected } : {}),
     });
     const verdicts = path.signatures.map(({ publicKey, toBeVerified, signature }) =>
       verifierOf(publicKey).verify(toBeVerified, signature),

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { manualClock } from '../../test/support/manual-clock.ts';
 import { turn } from '../../test/support/turns.ts';
 import type { ErrorCode } from '../core/errors.ts';
+import { nodeCrypto } from '../node/crypto.ts';
 import { InFlight } from './in-flight.ts';
 import { Repairing } from './repairing.ts';
 import { SESSION_TUNING, type SessionContext } from './session-context.ts';
+import type { SessionEvent } from './session-events.ts';
 import { Turns } from './turns.ts';
 
 /** One frame under way over a carrier that does with it what `send` does. */
@@ -45,4 +47,28 @@ test('the time that somebody sets on the wall clock ends nothing and holds nothi
   assert.deepEqual([sent, silences.length], [2, 0]);
   made.stop();
   assert.equal(clock.pending, 0);
+});
+
+test('where confirming takes longer than the first pause, that is learnt from the next frame on', async () => {
+  const sent: number[] = [];
+  const clock = manualClock();
+  const tuning = { ...SESSION_TUNING, resendMs: 1000 };
+  const connection = { send: async () => {} };
+  const onEvent = (event: SessionEvent): void => void (event.type === 'repaired' && sent.push(event.seq));
+  const context = { clock, tuning, connection, onEvent } as unknown as SessionContext;
+  const inFlight = new InFlight({ framesMax: 10, bytesMax: 1000 });
+  const made = new Repairing(context, inFlight, new Turns(), () => {});
+  const labelsHash = nodeCrypto.sha256(new Uint8Array(32));
+  for (let seq = 0; seq < 4; seq++) {
+    const frame = { seq, bytes: new Uint8Array(1), leafHash: new Uint8Array(32), messages: [], repaired: true };
+    inFlight.add(frame, clock.elapsed());
+    made.watch();
+    for (let elapsed = 0; elapsed < 1300; elapsed += 100) {
+      clock.advance(100);
+      await turn();
+    }
+    const about = { senderId: new Uint8Array(32), ratchetId: new Uint8Array(16) };
+    made.heard(inFlight.confirm(nodeCrypto, { ...about, ranges: [[seq, seq]], labelsHash }));
+  }
+  assert.deepEqual(sent, [0]);
 });

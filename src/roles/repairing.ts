@@ -38,8 +38,11 @@ export class Repairing {
   /** A receipt came. */
   heard({ newest, sentAtMs }: Confirmed): void {
     const now = this.#context.clock.elapsed();
-    if (sentAtMs !== null) this.#timeout?.measured(now - sentAtMs);
-    this.#timeout?.heard();
+    // What was sent again says nothing about how long confirming takes: the pause stays as long as it has become.
+    if (sentAtMs !== null) {
+      this.#timeout?.measured(now - sentAtMs);
+      this.#timeout?.heard();
+    }
     this.#heardAtMs = this.#inFlight.size > 0 ? now : undefined;
     this.#repair(this.#inFlight.takeLost(newest));
     this.#cancel();

@@ -141,7 +141,7 @@ test(
     await tellMember(sensor, members.operator, 'plant/load', 'for the operator alone', { until: 'delivered' });
     assert.deepEqual(await overhear(operator, 1), ['sensor plant/load: for the operator alone']);
     assert.equal((await refused).code, 'handshake-failed');
-    assert.ok(outside(operator).includes('identity-unknown'));
+    assert.ok(outside(operator).includes('key-changed'));
     assert.deepEqual([asOperator.events, asSensor.events], [[], []]);
     assert.ok(mallory.heard.some((one) => isInbox(one, 'handshake')));
     await Promise.all([asOperator.bus.close(), asSensor.bus.close()]);

@@ -118,8 +118,8 @@ test('N1b: ephemeral and signing keys swapped, under the names of the two: refus
   const identities = { asOperator: asOperator.identity, asSensor: asSensor.identity };
   await using mallory = await twoFaced(identities, stage.members, middle.address);
   const refused = await refusalOf(sensor.peer.dial(mallory.address, { expect: 'operator' }));
-  assert.equal(refused.code, 'identity-unknown');
-  assert.equal(await refusedThere(operator), 'identity-unknown');
+  assert.equal(refused.code, 'key-changed');
+  assert.equal(await refusedThere(operator), 'key-changed');
   assert.equal((await refusalOf(mallory.asOperator)).code, 'handshake-failed');
   assert.equal((await refusalOf(mallory.asSensor)).code, 'handshake-failed');
   assert.equal(recording.frames('out').length + recording.frames('back').length, 0);

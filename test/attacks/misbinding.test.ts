@@ -140,7 +140,7 @@ test('also kept: a handshake reflected to its sender comes to nothing', async ()
   const own = await sensor.peer.listen('tcp://127.0.0.1:0');
   await using loop = await Middle.start(own.address);
   const looped = await refusalOf(sensor.peer.dial(loop.address, { expect: 'operator' }));
-  assert.equal(looped.code, 'identity-unknown');
+  assert.equal(looped.code, 'key-changed');
   assert.equal((await sensor.events.first('handshake-refused')).error.code, 'handshake-failed');
   // Nor where it would trust itself, as it does with a common authority.
   const { name, home, identity } = sensor.member;

@@ -72,7 +72,7 @@ test('also kept: an outsider with a key and a certificate of its own gets no ses
   const refused = await operator.events.atLeast(2, 'handshake-refused');
   assert.deepEqual(
     refused.map(({ error }) => error.code),
-    ['identity-unknown', 'identity-unknown'],
+    ['identity-unknown', 'key-changed'],
   );
   assert.deepEqual(sensor.events.of('refused'), []);
   await honestSession(talk);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inboxTopic } from '../../src/core/inbox.ts';
 import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
-import { MemoryChannels } from '../../src/roles/memory-channels.ts';
 import { RosterKeeper } from '../../src/roles/roster-keeper.ts';
 import { isInbox, labelOf, overhear, overhearAll, Square } from '../support/bus.ts';
 import { announce, channelOf, enterChannels, refusedIn, TestRoster } from '../support/channels.ts';
+import { MemoryChannels } from '../support/memory-channels.ts';
 import { numbered } from '../support/messages.ts';
 import { MemoryRosters, versionsOf } from '../support/rosters.ts';
 import { identityOf } from '../support/session-pair.ts';
@@ -199,4 +200,18 @@ test('N22: a reader is removed while a message for it is being sealed: it is sea
   assert.notDeepEqual(frames[0]?.ratchetId, frames[1]?.ratchetId);
   await square.elapse(carol.bus.close());
   assert.deepEqual(await overhearAll(carol), ['alice plant/load: for both']);
+});
+
+test('a frame that comes to the inbox before its keys is opened once they are here', { timeout }, async () => {
+  await using square = new Square();
+  const roster = await TestRoster.of({ channels: [channelOf({ readers: ['bob'] })] });
+  const alice = await enterChannels(square, roster, 'alice');
+  await square.elapse(announce(alice, 'plant/load', 'before bob came'));
+  const frame = square.broker.seen.find(({ topic }) => topic === 'plant/load');
+  assert.ok(frame);
+  const bob = await enterChannels(square, roster, 'bob');
+  const topic = inboxTopic({ to: bob.identity.id, lane: 'frames', from: alice.identity.id });
+  await square.broker.publishRaw({ topic, payload: frame.payload });
+  assert.deepEqual(await square.elapse(overhear(bob, 1)), ['alice plant/load: before bob came']);
+  assert.deepEqual(refusedIn(bob), []);
 });

@@ -5,10 +5,10 @@ import { nodeCrypto } from '../../src/node/crypto.ts';
 import type { ChannelPublishOptions } from '../../src/roles/bus/bus.ts';
 import type { ChannelEvent, ChannelTuning } from '../../src/roles/channel/channel-context.ts';
 import type { RosterSource } from '../../src/roles/channel/roster-exchange.ts';
-import { MemoryChannels } from '../../src/roles/memory-channels.ts';
 import type { Sent } from '../../src/roles/send-queue.ts';
 import type { Square, Visitor, VisitorOptions } from './bus.ts';
 import { NOW_MS } from './identities.ts';
+import { MemoryChannels } from './memory-channels.ts';
 import { identityOf } from './session-pair.ts';
 
 /** A channel of everybody on every topic of the plant, unless told. */

@@ -17,7 +17,7 @@ export const BROKERS = [
 /** Homes of some people who trust each other, and the commands that they type; all of it is gone after the test. */
 export class Terminals {
   readonly directory: string;
-  readonly #members: ReadonlyMap<string, Member>;
+  readonly #members: Map<string, Member>;
   readonly #parts: AsyncDisposableStack;
 
   /** Use {@link Terminals.open}. */
@@ -47,6 +47,18 @@ export class Terminals {
   /** Somebody's id, `SHA256:…`. */
   id(name: string): string {
     return formatId(this.#member(name).identity.id);
+  }
+
+  /** One more home, at `false-NAME`, with another key for the name: it trusts everybody, and nobody knows of it. */
+  async pretender(name: string): Promise<string> {
+    const folder = `false-${name}`;
+    const member = await makeMember(this.directory, name, folder);
+    await trustOnly(
+      member,
+      [...this.#members.values()].filter((other) => other.name !== name),
+    );
+    this.#members.set(folder, member);
+    return folder;
   }
 
   /** Somebody's home. */

@@ -4,6 +4,10 @@ import { test } from 'node:test';
 import { bytesToHex, hexToBytes } from '../../src/core/bytes.ts';
 import { nobleCrypto, nobleSigner, nobleVerifier } from '../../src/core/crypto/noble.ts';
 import type { Crypto } from '../../src/core/crypto/port.ts';
+import { decodeAnswer } from '../../src/core/enrolment/answer.ts';
+import { parseRequestTopic } from '../../src/core/enrolment/enrolment-topic.ts';
+import { decodeRequest, isTokenRequest } from '../../src/core/enrolment/request.ts';
+import { parseToken, tokenKeys } from '../../src/core/enrolment/token.ts';
 import { parseCertificate } from '../../src/core/identity/certificate.ts';
 import { draftCertificate } from '../../src/core/identity/certificate-draft.ts';
 import {
@@ -15,6 +19,8 @@ import {
   subjectPublicKeyInfo,
 } from '../../src/core/identity/id.ts';
 import type { Anchor } from '../../src/core/identity/path.ts';
+import { safetyNumber } from '../../src/core/identity/safety-number.ts';
+import { readSigningRequest } from '../../src/core/identity/signing-request.ts';
 import type { VerifierFactory } from '../../src/core/ports.ts';
 import { nodeCrypto, nodeVerifier } from '../../src/node/crypto.ts';
 import {
@@ -45,6 +51,38 @@ for (const [implementation, crypto, makeVerifier] of implementations) {
       const id = identityId(crypto, publicKey);
       assert.deepEqual([bytesToHex(id), formatId(id), idToTopic(id)], [vector.id, vector.shown, vector.topic]);
       assert.deepEqual(parseId(vector.shown), id);
+    }
+  });
+
+  test(`safety numbers with ${implementation}`, () => {
+    for (const { ids, number } of vectors.safetyNumbers) {
+      const [one, other] = ids.map(hexToBytes);
+      assert.ok(one && other);
+      assert.deepEqual([safetyNumber(crypto, one, other), safetyNumber(crypto, other, one)], [number, number]);
+    }
+  });
+
+  test(`enrolment with ${implementation}`, async () => {
+    for (const vector of vectors.enrolments) {
+      const token = parseToken(crypto, vector.token);
+      assert.deepEqual([token.authorityId, token.secret].map(bytesToHex), [vector.authorityId, vector.secret]);
+      const keys = tokenKeys(crypto, token);
+      assert.equal(bytesToHex(keys.tokenId), vector.tokenId);
+      assert.deepEqual(parseRequestTopic(vector.requestTopic), { type: 'token', tokenId: keys.tokenId });
+      assert.equal(`${vector.requestTopic}/answer`, vector.answerTopic);
+      const request = decodeRequest(hexToBytes(vector.request));
+      assert.ok(isTokenRequest(crypto, hexToBytes(vector.requestKey), request));
+      const { name, publicKey, toBeVerified, signature } = readSigningRequest(request.signingRequest);
+      assert.equal(name, vector.name);
+      assert.deepEqual(publicKey, nobleSigner(hexToBytes(vector.privateKey)).publicKey);
+      assert.ok(await makeVerifier(publicKey).verify(toBeVerified, signature));
+      const answers = [vector.refusal, vector.enrolled].map((answer) =>
+        decodeAnswer(crypto, hexToBytes(vector.answerKey), request.signingRequest, hexToBytes(answer)),
+      );
+      assert.deepEqual(
+        answers.map(({ type }) => type),
+        ['refused', 'enrolled'],
+      );
     }
   });
 

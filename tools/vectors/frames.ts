@@ -9,7 +9,7 @@ import { draftFrame, type LabelPlan } from '../../src/core/frame/seal.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { TreeHasher } from '../../src/core/ledger/merkle.ts';
 import { encryptionKeyOf, macKeyOf, messageKeyOf, nextChainKey } from '../../src/core/ratchet/keys.ts';
-import { SendingRatchet } from '../../src/core/ratchet/sending.ts';
+import { type RatchetPosition, SendingRatchet } from '../../src/core/ratchet/sending.ts';
 import { type FramePerson, ISSUED_AT_S, planOf, RECIPIENT, SENDER, START, signAs } from '../../test/support/frames.ts';
 import { refusedFrames } from './refused-frames.ts';
 
@@ -99,7 +99,8 @@ export interface FrameVectors {
 const TIME_MS = ISSUED_AT_S * 1000;
 const RATCHET_VECTORS = 5;
 
-interface FramePlan {
+/** What a frame of the vectors is made from. */
+export interface FramePlan {
   readonly name: string;
   readonly plan: LabelPlan;
   readonly messages?: readonly BodyMessage[];
@@ -111,14 +112,14 @@ interface FramePlan {
   readonly apart?: boolean;
 }
 
-/** Draws what `random` gives from a fixed sequence: SHA-256 of the draw's number. */
-function withFixedRandom(crypto: Crypto): Crypto {
+/** Draws what `random` gives from a fixed sequence, one for each chapter: SHA-256 of the draw's number. */
+export function withFixedRandom(crypto: Crypto, chapter: number): Crypto {
   let draws = 0;
   return {
     ...crypto,
     random(length) {
       draws += 1;
-      return crypto.sha256(utf8ToBytes(`sealwire/1 vectors 3 ${draws}`)).slice(0, length);
+      return crypto.sha256(utf8ToBytes(`sealwire/1 vectors ${chapter} ${draws}`)).slice(0, length);
     },
   };
 }
@@ -203,14 +204,16 @@ const PLANS: readonly FramePlan[] = [
 
 /** Everything for `crypto`, which gives the same for either implementation. */
 export function generateWith(crypto: Crypto): FrameVectors {
-  const fixed = withFixedRandom(crypto);
+  const fixed = withFixedRandom(crypto, 3);
   const ratchet = new SendingRatchet(fixed, START);
-  const frames = PLANS.map((plan) => frameVector(fixed, plan.apart ? new SendingRatchet(fixed, START) : ratchet, plan));
+  const frames = PLANS.map((plan) =>
+    frameVector(fixed, plan.apart ? new SendingRatchet(fixed, START) : ratchet, START, plan),
+  );
   return {
     sender: personVector(SENDER),
     recipient: personVector(RECIPIENT),
     ratchetId: bytesToHex(START.ratchetId),
-    ratchet: ratchetVectors(crypto),
+    ratchet: ratchetVectors(crypto, START.chainKey),
     frames,
     refused: refusedFrames(frames),
   };
@@ -221,13 +224,15 @@ export function generate(): FrameVectors {
   return generateWith(nobleCrypto);
 }
 
-function personVector({ secret, publicKey, id }: FramePerson): VectorPerson {
+/** Somebody as the vectors show it. */
+export function personVector({ secret, publicKey, id }: FramePerson): VectorPerson {
   return { privateKey: bytesToHex(secret), publicKey: bytesToHex(publicKey), id: bytesToHex(id) };
 }
 
-function ratchetVectors(crypto: Crypto): RatchetVector[] {
+/** The first places of the ratchet that begins with this key. */
+export function ratchetVectors(crypto: Crypto, firstChainKey: Uint8Array): RatchetVector[] {
   const vectors: RatchetVector[] = [];
-  let { chainKey } = START;
+  let chainKey = firstChainKey;
   for (let seq = 0; seq < RATCHET_VECTORS; seq++) {
     const messageKey = messageKeyOf(crypto, chainKey);
     vectors.push({ seq, chainKey: bytesToHex(chainKey), messageKey: bytesToHex(messageKey) });
@@ -237,20 +242,26 @@ function ratchetVectors(crypto: Crypto): RatchetVector[] {
 }
 
 /** The key of the frame at `seq`, found the long way. */
-function keyAt(crypto: Crypto, seq: number): Uint8Array {
-  let { chainKey } = START;
+function keyAt(crypto: Crypto, start: RatchetPosition, seq: number): Uint8Array {
+  let { chainKey } = start;
   for (let at = 0; at < seq; at++) chainKey = nextChainKey(crypto, chainKey);
   return messageKeyOf(crypto, chainKey);
 }
 
-function frameVector(crypto: Crypto, ratchet: SendingRatchet, given: FramePlan): FrameVector {
+/** Seals a frame with `ratchet`, which began at `start`, and shows every value on the way. */
+export function frameVector(
+  crypto: Crypto,
+  ratchet: SendingRatchet,
+  start: RatchetPosition,
+  given: FramePlan,
+): FrameVector {
   const { name, plan, messages = null, paddingBytes = 0, skips = 0 } = given;
   for (let i = 0; i < skips; i++) ratchet.take();
   const content = messages ? joinBody(messages.map(encodeMessage), paddingBytes) : (given.content ?? new Uint8Array(0));
   const draft = draftFrame(crypto, ratchet, plan, content);
   const sealed = draft.finish(signAs(SENDER, draft.toBeSigned));
   const { label, body } = readFrame(sealed.bytes);
-  const messageKey = keyAt(crypto, label.seq);
+  const messageKey = keyAt(crypto, start, label.seq);
   const headerHash = crypto.sha256(label.protectedBytes);
   return {
     name,

@@ -1,10 +1,16 @@
 import { bytesToHex, concatBytes, hexToBytes } from '../../src/core/bytes.ts';
 import { nobleCrypto, nobleVerifier } from '../../src/core/crypto/noble.ts';
+import { type EnrolmentAnswer, encodeAnswer } from '../../src/core/enrolment/answer.ts';
+import { answerTopic, requestTopic } from '../../src/core/enrolment/enrolment-topic.ts';
+import { encodeTokenRequest } from '../../src/core/enrolment/request.ts';
+import { formatToken, tokenKeys } from '../../src/core/enrolment/token.ts';
 import { SealwireError } from '../../src/core/errors.ts';
 import { type Certificate, parseCertificate } from '../../src/core/identity/certificate.ts';
 import { draftCertificate } from '../../src/core/identity/certificate-draft.ts';
 import { formatId, identityId, idToTopic, nameProblem, subjectPublicKeyInfo } from '../../src/core/identity/id.ts';
 import { type Anchor, checkPath, DATE_TOLERANCE_MS } from '../../src/core/identity/path.ts';
+import { safetyNumber } from '../../src/core/identity/safety-number.ts';
+import { draftSigningRequest } from '../../src/core/identity/signing-request.ts';
 import {
   DAY_MS,
   finishPath,
@@ -23,6 +29,31 @@ export interface IdVector {
   readonly id: string;
   readonly shown: string;
   readonly topic: string;
+}
+
+/** Two ids, in hex, and their safety number. */
+export interface SafetyNumberVector {
+  readonly ids: readonly [string, string];
+  readonly number: string;
+}
+
+/** A token, what is made of it, and an exchange in which the authority refuses; byte strings in hex. */
+export interface EnrolmentVector {
+  readonly authorityId: string;
+  readonly secret: string;
+  readonly token: string;
+  readonly tokenId: string;
+  readonly requestKey: string;
+  readonly answerKey: string;
+  readonly requestTopic: string;
+  readonly answerTopic: string;
+  /** Of the private key of that number, repeated to 32 bytes. */
+  readonly privateKey: string;
+  readonly name: string;
+  readonly signingRequest: string;
+  readonly request: string;
+  readonly refusal: string;
+  readonly enrolled: string;
 }
 
 /** A name and whether it can name an identity. */
@@ -84,6 +115,8 @@ export interface IdentityVectors {
   readonly about: string;
   readonly toleranceMs: number;
   readonly ids: readonly IdVector[];
+  readonly safetyNumbers: readonly SafetyNumberVector[];
+  readonly enrolments: readonly EnrolmentVector[];
   readonly names: readonly NameVector[];
   readonly drafts: readonly DraftVector[];
   readonly certificates: readonly CertificateVector[];
@@ -97,6 +130,8 @@ export async function generate(): Promise<IdentityVectors> {
     about: 'Vectors of spec/1-identity.md. Byte strings are hex, times are milliseconds since 1970-01-01 UTC.',
     toleranceMs: DATE_TOLERANCE_MS,
     ids: [1, 2, 3].map(idVector),
+    enrolments: [await enrolmentVector()],
+    safetyNumbers: [safetyNumberVector(1, 2), safetyNumberVector(3, 1)],
     names: nameVectors(),
     drafts: [await draftVector(), await draftVector(cast.root.certificate)],
     certificates: certificateVectors(cast),
@@ -119,6 +154,47 @@ async function makeCast(): Promise<Cast> {
   const alone = await fixedHolder('alone', 4);
   const tight = await fixedHolder('tight root', 6, { ca: true, pathLength: 0 });
   return { root, middle, leaf, alone, tight };
+}
+
+async function enrolmentVector(): Promise<EnrolmentVector> {
+  const root = await fixedHolder('plant', 60, { ca: true });
+  const device = await fixedHolder('sensor-7', 3, { issuer: root });
+  const authorityId = identityId(nobleCrypto, root.signer.publicKey);
+  const token = { authorityId, secret: Uint8Array.from({ length: 16 }, (_, i) => i) };
+  const keys = tokenKeys(nobleCrypto, token);
+  const asker = { type: 'token', tokenId: keys.tokenId } as const;
+  const draft = draftSigningRequest('sensor-7', device.signer.publicKey);
+  const signingRequest = draft.finish(await device.signer.sign(draft.toBeSigned));
+  const answer = (content: EnrolmentAnswer): string =>
+    bytesToHex(encodeAnswer(nobleCrypto, keys.answerKey, signingRequest, content));
+  const roster = { name: 'works', authorityId, version: 3, hash: new Uint8Array(32).fill(7) };
+  return {
+    authorityId: bytesToHex(authorityId),
+    secret: bytesToHex(token.secret),
+    token: formatToken(nobleCrypto, token),
+    tokenId: bytesToHex(keys.tokenId),
+    requestKey: bytesToHex(keys.requestKey),
+    answerKey: bytesToHex(keys.answerKey),
+    requestTopic: requestTopic(authorityId, asker),
+    answerTopic: answerTopic(authorityId, asker),
+    privateKey: '03'.repeat(32),
+    name: 'sensor-7',
+    signingRequest: bytesToHex(signingRequest),
+    request: bytesToHex(encodeTokenRequest(nobleCrypto, keys.requestKey, signingRequest)),
+    refusal: answer({ type: 'refused', code: 'token-invalid', reason: 'The token was used already.' }),
+    enrolled: answer({
+      type: 'enrolled',
+      chain: [device.certificate.der],
+      authority: root.certificate.der,
+      roster,
+    }),
+  };
+}
+
+function safetyNumberVector(one: number, other: number): SafetyNumberVector {
+  const [a, b] = [one, other].map((number) => identityId(nobleCrypto, fixedSigner(number).publicKey));
+  if (!a || !b) throw new Error('two ids have a safety number');
+  return { ids: [bytesToHex(a), bytesToHex(b)], number: safetyNumber(nobleCrypto, a, b) };
 }
 
 function idVector(number: number): IdVector {

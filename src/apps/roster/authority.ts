@@ -7,7 +7,7 @@ import { rosterDiff } from '../../core/roster/roster-diff.ts';
 import type { RosterContent } from '../../core/roster/roster-edit.ts';
 import { draftRoster } from '../../core/roster/signed-roster.ts';
 import { nodeCrypto } from '../../node/crypto.ts';
-import type { Home, LoadedIdentity } from '../../node/home.ts';
+import { type LoadedIdentity, openHome } from '../../node/home.ts';
 import type { RosterKeeper } from '../../roles/roster-keeper.ts';
 import { openRoster } from '../open-roster.ts';
 import { checkWithoutRoster, judgeRoster, keepRoster } from './taking.ts';
@@ -16,8 +16,10 @@ import { checkWithoutRoster, judgeRoster, keepRoster } from './taking.ts';
 export type RosterEdit = (before: RosterContent, timeS: number) => RosterContent;
 
 /** The home's roster; throws `roster-missing`, or why it counts no more. */
-export async function ownRoster(home: Home): Promise<{ readonly keeper: RosterKeeper; readonly now: SignedRoster }> {
-  const keeper = await openRoster(home);
+export async function ownRoster(
+  directory: string,
+): Promise<{ readonly keeper: RosterKeeper; readonly now: SignedRoster }> {
+  const keeper = await openRoster(await openHome(directory));
   const now = keeper?.current;
   if (keeper?.failure) throw keeper.failure;
   if (keeper && now) return { keeper, now };
@@ -26,8 +28,9 @@ export async function ownRoster(home: Home): Promise<{ readonly keeper: RosterKe
   });
 }
 
-/** Begins a roster, whose authority and first member is the identity of this home; throws `usage` where that has one already. */
-export async function beginRoster(home: Home, identity: LoadedIdentity, name: string): Promise<SignedRoster> {
+/** Begins a roster, whose authority and first member is this home’s identity; throws `usage` where that has one already. */
+export async function beginRosterAs(identity: LoadedIdentity, directory: string, name: string): Promise<SignedRoster> {
+  const home = await openHome(directory);
   await checkWithoutRoster(home);
   const roster: Roster = {
     ...{ name, version: 1, previous: null, authorityKey: identity.publicKey, issuedAtS: nowS(), expiresAtS: null },
@@ -45,8 +48,8 @@ export async function beginRoster(home: Home, identity: LoadedIdentity, name: st
  * Signs the version that follows. Throws `not-allowed` where this home is not the authority, `usage` where nothing would
  * change, and `roster-invalid` where the roster would contradict itself.
  */
-export async function editRoster(home: Home, identity: LoadedIdentity, edit: RosterEdit): Promise<SignedRoster> {
-  const { keeper, now } = await ownRoster(home);
+export async function editRosterAs(identity: LoadedIdentity, directory: string, edit: RosterEdit): Promise<SignedRoster> {
+  const { keeper, now } = await ownRoster(directory);
   const authorityId = identityId(nodeCrypto, now.authorityKey);
   if (!equalBytes(authorityId, identity.id)) {
     throw new SealwireError('not-allowed', `${identity.name} is not the authority of the roster ${now.name}.`, {

@@ -19,15 +19,11 @@ import { openIdentity } from '../identity.ts';
 import { notEmpty } from '../program.ts';
 import { ownRoster } from './authority.ts';
 import { writePublicFile } from './public-file.ts';
-import { checkWithoutRoster, joinRoster, judgeRoster, keepRoster, rosterFile } from './taking.ts';
+import { checkWithoutRoster, joinRosterFile, judgeRoster, keepRoster, rosterFile } from './taking.ts';
 import { printRoster } from './views.ts';
 
 type MaybeBrokerFlags = Omit<BrokerFlags, 'broker'> & { readonly broker?: string; readonly passphraseFile?: string };
 
-/** How long a broker may take to hand over a roster. */
-const ROSTER_WAIT_MS = 10_000;
-/** The versions that a broker kept come in one go; after such a pause there are no more. */
-const ROSTER_QUIET_MS = 300;
 /** Versions of a roster file are read up to so many bytes together. */
 const FILE_BYTES_MAX: number = 512 * ROSTER_BYTES_MAX;
 
@@ -63,7 +59,7 @@ async function publish(context: Context, flags: MaybeBrokerFlags & { readonly ou
   if (out === undefined && url === undefined) {
     throw new SealwireError('usage', 'Name where the roster is to go.', { hint: '--broker URL, or --out FILE.' });
   }
-  const { keeper, now } = await ownRoster(await openHome(context.home));
+  const { keeper, now } = await ownRoster(context.home);
   if (out !== undefined) await writePublicFile(out, rosterFile(keeper));
   if (url !== undefined) {
     await using broker = await connect(context, url, flags);
@@ -86,7 +82,7 @@ async function join(context: Context, file: string | undefined, flags: JoinFlags
   const keeper =
     file === undefined
       ? await joinAtBroker(context, flags, broker ?? '', { name: name ?? '', authorityId })
-      : await joinRoster(
+      : await joinRosterFile(
           await openHome(context.home),
           authorityId,
           await readSmallFileBytes(file, { bytesMax: FILE_BYTES_MAX }),
@@ -106,25 +102,11 @@ async function joinAtBroker(
   checkRosterName(trust.name);
   const keeper = await judgeRoster(trust);
   await using broker = await connect(context, url, flags);
-  const arrived = Promise.withResolvers<void>();
-  const giveUp = systemClock.after(ROSTER_WAIT_MS, () => arrived.resolve());
-  let cancel = giveUp;
-  const heard = (): void => {
-    if (cancel !== giveUp) cancel();
-    cancel = systemClock.after(ROSTER_QUIET_MS, () => arrived.resolve());
-  };
   let refused: SealwireError | undefined;
-  keeper.onChange(heard);
-  await followRoster(broker, keeper, (error) => {
+  const following = followRoster(broker, keeper, systemClock, (error) => {
     refused ??= error;
-    heard();
   });
-  try {
-    await context.interruptible(arrived.promise);
-  } finally {
-    giveUp();
-    cancel();
-  }
+  await context.interruptible(following);
   if (keeper.failure) throw keeper.failure;
   if (!keeper.current) {
     const sentence = `The broker ${broker.remote} shows no roster ${trust.name}.`;

@@ -17,12 +17,12 @@ import { decodeRoster } from '../../core/roster/signed-roster.ts';
 import { readCertificates } from '../../node/certificates.ts';
 import { nodeCrypto } from '../../node/crypto.ts';
 import { readSmallFileBytes } from '../../node/files.ts';
-import { type LoadedIdentity, openHome } from '../../node/home.ts';
+import type { LoadedIdentity } from '../../node/home.ts';
 import { printable } from '../console.ts';
 import type { Context } from '../context.ts';
 import { openIdentity } from '../identity.ts';
 import { notEmpty, wholeNumber } from '../program.ts';
-import { beginRoster, editRoster, ownRoster, type RosterEdit } from './authority.ts';
+import { beginRosterAs, editRosterAs, ownRoster, type RosterEdit } from './authority.ts';
 import { registerRosterCarrying } from './carrying.ts';
 import { type ChannelFlags, channelChange, withChannelFlags } from './channel-flags.ts';
 import { printRoster, rosterJson } from './views.ts';
@@ -55,7 +55,7 @@ function registerInit(roster: Command, context: Context): void {
       .argument('<name>', 'what the roster is called, for example works', notEmpty),
   ).action(async (name: string, flags: AuthorityFlags) => {
     const identity = await identityOf(context, flags);
-    const begun = await beginRoster(await openHome(context.home), identity, name);
+    const begun = await beginRosterAs(identity, context.home, name);
     await printRoster(begun, context);
     if (!context.json) {
       context.console.note(
@@ -191,13 +191,12 @@ function identityOf({ home }: Context, { passphraseFile }: AuthorityFlags): Prom
 }
 
 async function change(context: Context, flags: AuthorityFlags, edit: RosterEdit): Promise<void> {
-  const home = await openHome(context.home);
-  await printChange(await editRoster(home, await identityOf(context, flags), edit), context);
+  await printChange(await editRosterAs(await identityOf(context, flags), context.home, edit), context);
 }
 
 async function printChange(now: SignedRoster, context: Context): Promise<void> {
   if (context.json) return context.console.json(rosterJson(now));
-  const { keeper } = await ownRoster(await openHome(context.home));
+  const { keeper } = await ownRoster(context.home);
   const bytes = keeper.bytesOf(now.version - 1);
   const differences = bytes ? rosterDiff(decodeRoster(nodeCrypto, bytes), now) : [];
   for (const { sign, what } of differences) await context.console.line(printable(`${sign} ${what}`));
@@ -207,7 +206,7 @@ async function printChange(now: SignedRoster, context: Context): Promise<void> {
 }
 
 async function versionOf(home: string, version: number | undefined): Promise<SignedRoster> {
-  const { keeper, now } = await ownRoster(await openHome(home));
+  const { keeper, now } = await ownRoster(home);
   if (version === undefined) return now;
   const bytes = keeper.bytesOf(version);
   if (bytes) return decodeRoster(nodeCrypto, bytes);

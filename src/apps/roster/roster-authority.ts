@@ -10,11 +10,11 @@ import {
 } from '../../core/roster/roster-edit.ts';
 import { systemClock } from '../../node/clock.ts';
 import { nodeCrypto } from '../../node/crypto.ts';
-import { type Home, type LoadedIdentity, loadIdentity, openHome } from '../../node/home.ts';
+import { type LoadedIdentity, loadIdentity, openHome } from '../../node/home.ts';
 import { publishRoster } from '../../roles/bus/roster-feed.ts';
 import { type BrokerAccess, connectAs } from '../connect-broker.ts';
-import { beginRoster, editRoster, ownRoster } from './authority.ts';
-import { joinRoster, rosterFile } from './taking.ts';
+import { beginRosterAs, editRosterAs, ownRoster } from './authority.ts';
+import { joinRosterFile, rosterFile } from './taking.ts';
 
 /** The home of a roster's authority. */
 export interface AuthorityOptions {
@@ -41,16 +41,16 @@ export async function createRoster({
   name,
   ...own
 }: AuthorityOptions & { readonly name: string }): Promise<RosterAuthority> {
-  const { home, identity } = await openOwn(own);
-  await beginRoster(home, identity, name);
-  return new RosterAuthority(home, identity);
+  const identity = await openOwn(own);
+  await beginRosterAs(identity, own.home, name);
+  return new RosterAuthority(own.home, identity);
 }
 
 /** Goes on with the roster of this home; throws `roster-missing` where there is none. */
 export async function openRosterAuthority(own: AuthorityOptions): Promise<RosterAuthority> {
-  const { home, identity } = await openOwn(own);
-  await ownRoster(home);
-  return new RosterAuthority(home, identity);
+  const identity = await openOwn(own);
+  await ownRoster(own.home);
+  return new RosterAuthority(own.home, identity);
 }
 
 /** How {@link takeRoster} takes one. */
@@ -68,17 +68,17 @@ export interface TakeRosterOptions {
  * goes by one already, `roster-invalid` where the authority is another one, and what else is wrong with the file.
  */
 export async function takeRoster({ home, authority, file }: TakeRosterOptions): Promise<void> {
-  await joinRoster(await openHome(home), parseId(authority), file);
+  await joinRosterFile(await openHome(home), parseId(authority), file);
 }
 
 /** A roster in the hands of its authority. Made by {@link createRoster} and {@link openRosterAuthority}. */
 export class RosterAuthority {
   /** `SHA256:…`: what members compare before they take the roster. */
   readonly id: string;
-  readonly #home: Home;
+  readonly #home: string;
   readonly #identity: LoadedIdentity;
 
-  constructor(home: Home, identity: LoadedIdentity) {
+  constructor(home: string, identity: LoadedIdentity) {
     this.id = formatId(identity.id);
     this.#home = home;
     this.#identity = identity;
@@ -90,7 +90,7 @@ export class RosterAuthority {
    */
   async change(changes: RosterChanges): Promise<number> {
     const edit = (before: RosterContent, timeS: number): RosterContent => changed(before, changes, timeS);
-    return (await editRoster(this.#home, this.#identity, edit)).version;
+    return (await editRosterAs(this.#identity, this.#home, edit)).version;
   }
 
   /** Every version, for members to take. */
@@ -118,11 +118,7 @@ function changed(before: RosterContent, changes: RosterChanges, timeS: number): 
   return next;
 }
 
-async function openOwn({ home: directory, passphrase }: AuthorityOptions): Promise<{
-  readonly home: Home;
-  readonly identity: LoadedIdentity;
-}> {
-  const home = await openHome(directory);
+async function openOwn({ home, passphrase }: AuthorityOptions): Promise<LoadedIdentity> {
   const nowMs = systemClock.now();
-  return { home, identity: await loadIdentity(home, { ...(passphrase === undefined ? {} : { passphrase }), nowMs }) };
+  return loadIdentity(await openHome(home), { ...(passphrase === undefined ? {} : { passphrase }), nowMs });
 }

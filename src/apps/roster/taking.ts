@@ -33,22 +33,30 @@ export async function keepRoster(home: Home, trust: RosterTrust, keeper: RosterK
   await writeRosterTrust(home, trust);
 }
 
-/** The home goes by the roster in such a file; throws what is wrong with that, and then nothing of it is kept. */
-export async function joinRoster(home: Home, authorityId: Uint8Array, file: Uint8Array): Promise<RosterKeeper> {
-  await checkWithoutRoster(home);
-  const [first, ...rest] = readRosterFile(file);
-  const trust = { name: decodeRoster(nodeCrypto, first).name, authorityId };
+/** The home goes by these versions from now on; throws what is wrong with one of them, and then none of them is kept. */
+export async function joinRoster(
+  home: Home,
+  trust: RosterTrust,
+  versions: readonly Uint8Array[],
+): Promise<RosterKeeper> {
   const keeper = await judgeRoster(trust);
-  for (const bytes of [first, ...rest]) {
+  for (const bytes of versions) {
     const outcome = await keeper.offer(bytes);
     if (typeof outcome !== 'string') {
-      throw new SealwireError('roster-invalid', `The roster file lacks version ${outcome.missing[0] ?? 1}.`, {
-        hint: 'Have it made anew: sealwire roster publish --out FILE.',
+      throw new SealwireError('roster-invalid', `Version ${outcome.missing[0] ?? 1} of the roster is missing.`, {
+        hint: 'A whole one comes from: sealwire roster publish --out FILE.',
       });
     }
   }
   await keepRoster(home, trust, keeper);
   return keeper;
+}
+
+/** As {@link joinRoster}, with a roster file; throws `usage` where the home goes by a roster already. */
+export async function joinRosterFile(home: Home, authorityId: Uint8Array, file: Uint8Array): Promise<RosterKeeper> {
+  await checkWithoutRoster(home);
+  const [first, ...rest] = readRosterFile(file);
+  return joinRoster(home, { name: decodeRoster(nodeCrypto, first).name, authorityId }, [first, ...rest]);
 }
 
 /** Every version of a roster in one file. */

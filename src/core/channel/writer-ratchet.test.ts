@@ -124,6 +124,22 @@ for (const history of [false, true]) {
   });
 }
 
+test('who came to be owed something later has a day of its own', () => {
+  const ratchet = begin();
+  ratchet.entitle(bob, 0);
+  const hourMs = 3_600_000;
+  ratchet.entitle(carol, 0, nowMs + hourMs);
+  seal(ratchet, 2);
+  ratchet.entitle(dave, 2, nowMs + 2 * hourMs);
+  ratchet.expire(nowMs + GRANT_OWED_MAX_MS + hourMs - 1);
+  assert.deepEqual(ratchet.owedIds(), [carol, dave]);
+  ratchet.expire(nowMs + GRANT_OWED_MAX_MS + hourMs);
+  assert.deepEqual(ratchet.owedIds(), [dave]);
+  ratchet.renew(dave, 2, nowMs + GRANT_OWED_MAX_MS);
+  ratchet.expire(nowMs + GRANT_OWED_MAX_MS + 2 * hourMs);
+  assert.deepEqual(ratchet.owedIds(), [dave]);
+});
+
 test('a clock that was set back by years neither keeps what is owed nor a ratchet', () => {
   const ratchet = begin();
   ratchet.entitle(bob, 0);

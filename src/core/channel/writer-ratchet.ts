@@ -25,6 +25,12 @@ interface Place {
   readonly owed: Set<string>;
 }
 
+/** The first frame that a reader may open, and since when. */
+interface Entitlement {
+  readonly seq: number;
+  readonly sinceMs: number;
+}
+
 /**
  * One writer's ratchet in one channel and the keys that it owes: to each reader that of the first frame it may open,
  * until the reader has it. What nobody is owed any more is forgotten, so that whoever gets hold of the writer's state
@@ -35,8 +41,8 @@ export class WriterRatchet {
   /** Seals the next frame. */
   readonly sending: SendingRatchet;
   readonly #start: WriterRatchetStart;
-  /** The first place of each reader that may read, by id in hex. */
-  readonly #entitled = new Map<string, number>();
+  /** Readers that may read, by id in hex. */
+  readonly #entitled = new Map<string, Entitlement>();
   /** With `history`, until it is given up: whoever comes may read from the first frame on. */
   #keepsFirst: boolean;
   /** By seq. */
@@ -80,13 +86,13 @@ export class WriterRatchet {
 
   /**
    * From the next frame on, whose first message will have the number `n`, that reader may read; with `history` from the
-   * first frame on. Nothing changes for one that may read already.
+   * first frame on. Nothing changes for one that may read already. `nowMs` is when the ratchet began unless told.
    */
-  entitle(readerId: Uint8Array, n: number): void {
+  entitle(readerId: Uint8Array, n: number, nowMs: number = this.#start.nowMs): void {
     const reader = bytesToHex(readerId);
     if (this.#entitled.has(reader)) return;
     const seq = this.#keepsFirst ? 0 : this.sending.nextSeq;
-    this.#entitled.set(reader, seq);
+    this.#entitled.set(reader, { seq, sinceMs: nowMs });
     this.#placeAt(seq, n).owed.add(reader);
   }
 
@@ -95,7 +101,7 @@ export class WriterRatchet {
    * who were owed it have it or because it is too late.
    */
   grantFor(readerId: Uint8Array): Grant | null {
-    const seq = this.#entitled.get(bytesToHex(readerId));
+    const seq = this.#entitled.get(bytesToHex(readerId))?.seq;
     const place = seq === undefined ? undefined : this.#places.get(seq);
     if (seq === undefined || !place) return null;
     const { channel, stream } = this.#start;
@@ -105,40 +111,48 @@ export class WriterRatchet {
   /** That reader holds the keys from `seq` on. */
   acknowledge(readerId: Uint8Array, seq: number): void {
     const reader = bytesToHex(readerId);
-    if (this.#entitled.get(reader) === seq) this.#settle(reader, seq);
+    if (this.#entitled.get(reader)?.seq === seq) this.#settle(reader, seq);
   }
 
   /** That reader may read no more; what it holds it keeps, so the ratchet is not to be used any further. */
   drop(readerId: Uint8Array): void {
     const reader = bytesToHex(readerId);
-    const seq = this.#entitled.get(reader);
-    if (seq === undefined) return;
-    this.#settle(reader, seq);
+    const entitlement = this.#entitled.get(reader);
+    if (!entitlement) return;
+    this.#settle(reader, entitlement.seq);
     this.#entitled.delete(reader);
   }
 
   /** That reader lost the keys that it had acknowledged, or they are not kept any more: it may read from here on. */
-  renew(readerId: Uint8Array, n: number): void {
+  renew(readerId: Uint8Array, n: number, nowMs: number = this.#start.nowMs): void {
     this.drop(readerId);
-    this.entitle(readerId, n);
+    this.entitle(readerId, n, nowMs);
   }
 
   /**
-   * Gives up what is owed once the ratchet is a day old; whoever comes for it later may read from then on. Nothing that
-   * lies behind can be given any more, with `history` neither.
+   * Gives up what has been owed for a day; whoever comes for it later may read from then on. With `history`, what was
+   * before is given for a day too. However many readers there are, this costs no more than what it gives up.
    */
   expire(nowMs: number): void {
-    if (this.#ageMs(nowMs) < GRANT_OWED_MAX_MS) return;
-    this.#keepsFirst = false;
-    for (const [seq, place] of this.#places) {
-      for (const reader of place.owed) this.#entitled.delete(reader);
-      this.#forget(seq, place);
+    const first = this.#places.get(0);
+    if (this.#keepsFirst && ageMs(this.#start.nowMs, nowMs) >= GRANT_OWED_MAX_MS) {
+      this.#keepsFirst = false;
+      if (first?.owed.size === 0) this.#forget(0, first);
+    }
+    for (const { owed } of this.#places.values()) {
+      for (const reader of owed) {
+        const entitlement = this.#entitled.get(reader);
+        // Those behind came to be owed theirs later.
+        if (!entitlement || ageMs(entitlement.sinceMs, nowMs) < GRANT_OWED_MAX_MS) return;
+        this.#settle(reader, entitlement.seq);
+        this.#entitled.delete(reader);
+      }
     }
   }
 
   /** True where the channel's rules ask for a new one before the next frame. */
   mustRotate(nowMs: number, { rotateAfterMs, rotateAfterFrames }: Channel): boolean {
-    return this.#ageMs(nowMs) >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
+    return ageMs(this.#start.nowMs, nowMs) >= rotateAfterMs || this.sending.nextSeq >= rotateAfterFrames;
   }
 
   /** Forgets every key. */
@@ -146,11 +160,6 @@ export class WriterRatchet {
     this.sending.erase();
     for (const [seq, place] of this.#places) this.#forget(seq, place);
     this.#entitled.clear();
-  }
-
-  /** A clock that was set back would otherwise put everything off for as long. */
-  #ageMs(nowMs: number): number {
-    return Math.abs(nowMs - this.#start.nowMs);
   }
 
   #placeAt(seq: number, n: number): Place {
@@ -172,4 +181,9 @@ export class WriterRatchet {
     chainKey.fill(0);
     this.#places.delete(seq);
   }
+}
+
+/** A clock that was set back would otherwise put everything off for as long. */
+function ageMs(sinceMs: number, nowMs: number): number {
+  return Math.abs(nowMs - sinceMs);
 }

@@ -30,7 +30,8 @@ const GAPS_MAX = 1024;
  * until the caller, who has the clock, gives up on it. Nothing is ever handed on silently out of order.
  */
 export class StreamOrder<T> {
-  readonly #held = new Map<number, T>();
+  /** Made when something has to wait: thousands of streams stand idle at a reader, each with an order. */
+  #held: Map<number, T> | undefined;
   readonly #gaps: Gap[] = [];
   readonly #heldMax: number;
   readonly #weightMax: number;
@@ -58,7 +59,7 @@ export class StreamOrder<T> {
 
   /** True while messages wait for one before them. */
   get holding(): boolean {
-    return this.#held.size > 0;
+    return this.#heldCount > 0;
   }
 
   /** The n that is to come next. */
@@ -68,17 +69,22 @@ export class StreamOrder<T> {
 
   /** The highest n that is held; −1 where nothing is. */
   get newest(): number {
-    return Math.max(-1, ...this.#held.keys());
+    return Math.max(-1, ...(this.#held?.keys() ?? []));
   }
 
   /** Takes message `n` in and gives what may now be handed on; empty for a duplicate. */
   accept(n: number, item: T): Ordered<T>[] {
     if (n < this.#next) return this.#fillGap(n) ? [{ type: 'message', n, item, late: true }] : [];
+    if (n === this.#next && !this.holding) {
+      this.#next += 1;
+      return [{ type: 'message', n, item, late: false }];
+    }
+    this.#held ??= new Map();
     if (this.#held.has(n)) return [];
     this.#held.set(n, item);
     this.#weight += this.#weigh(item);
     const ready = this.#drain();
-    while (this.holding && (this.#held.size > this.#heldMax || this.#weight > this.#weightMax)) {
+    while (this.holding && (this.#heldCount > this.#heldMax || this.#weight > this.#weightMax)) {
       ready.push(...this.giveUp());
     }
     return ready;
@@ -86,7 +92,7 @@ export class StreamOrder<T> {
 
   /** Stops waiting for what is missing before the first held message: reports the gap, then hands on what it held. */
   giveUp(): Ordered<T>[] {
-    if (!this.holding) return [];
+    if (!this.#held) return [];
     const last = Math.min(...this.#held.keys()) - 1;
     return [this.#skipTo(last), ...this.#drain()];
   }
@@ -99,6 +105,10 @@ export class StreamOrder<T> {
     return ready;
   }
 
+  get #heldCount(): number {
+    return this.#held?.size ?? 0;
+  }
+
   #skipTo(last: number): Ordered<T> {
     const gap = { first: this.#next, last };
     this.#gaps.push(gap);
@@ -109,12 +119,14 @@ export class StreamOrder<T> {
 
   #drain(): Ordered<T>[] {
     const ready: Ordered<T>[] = [];
-    for (let item = this.#held.get(this.#next); item !== undefined; item = this.#held.get(this.#next)) {
-      this.#held.delete(this.#next);
+    const held = this.#held;
+    for (let item = held?.get(this.#next); item !== undefined; item = held?.get(this.#next)) {
+      held?.delete(this.#next);
       this.#weight -= this.#weigh(item);
       ready.push({ type: 'message', n: this.#next, item, late: false });
       this.#next += 1;
     }
+    if (held?.size === 0) this.#held = undefined;
     return ready;
   }
 

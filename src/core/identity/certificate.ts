@@ -121,7 +121,7 @@ function readVersion(reader: DerReader): 1 | 3 {
 }
 
 /** The Name's one CN. Reads the whole of it, so that every name is known to be strict DER. */
-function readName(name: Uint8Array): string | undefined {
+export function readName(name: Uint8Array): string | undefined {
   let commonName: string | undefined;
   const relativeNames = new DerReader(name).enter(TAG.sequence);
   while (!relativeNames.done) {
@@ -144,7 +144,8 @@ function readName(name: Uint8Array): string | undefined {
   return commonName;
 }
 
-function readPublicKey(spki: Uint8Array): Uint8Array {
+/** The point of a P-256 key's DER SubjectPublicKeyInfo; throws `malformed`, `unsupported` for another key, `key-invalid`. */
+export function readPublicKey(spki: Uint8Array): Uint8Array {
   const known = spki.length === SPKI_PREFIX.length + POINT_BYTES && spki[SPKI_PREFIX.length] === 4;
   if (!known || !equalBytes(spki.subarray(0, SPKI_PREFIX.length), SPKI_PREFIX)) {
     const algorithm = objectIdentifier(new DerReader(spki).enter(TAG.sequence).enter(TAG.sequence).content(TAG.oid));

@@ -94,6 +94,15 @@ test('a CN that is pinned to another key is not taken from an authority', async 
   await refused(validate([leaf, middle], anchors), 'key-changed', /is pinned as SHA256:/);
 });
 
+test('a known name with a key that nobody vouches for is a changed key, not a stranger', async () => {
+  const known = { name: 'alone', id: idOf(leaf) };
+  await refused(validate([alone], [known]), 'key-changed', /^alone is trusted as SHA256:.{43}, but SHA256:.{43} was/);
+  const check = { chain: [alone.certificate], anchors: [{ name: 'boiler', id: idOf(leaf) }], nowMs: NOW_MS };
+  assert.throws(() => checkPath(nobleCrypto, check), { code: 'identity-unknown' });
+  const expecting = { ...check, expectedName: 'boiler' };
+  assert.throws(() => checkPath(nobleCrypto, expecting), { code: 'key-changed', message: /^boiler is trusted as/ });
+});
+
 test('dates count on every certificate of the path, with a tolerance on both sides', async () => {
   const { notBeforeMs, notAfterMs } = leaf.certificate;
   const at = (nowMs: number): Promise<ValidIdentity> => validate([leaf, middle], [root.certificate], nowMs);

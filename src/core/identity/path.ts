@@ -30,6 +30,8 @@ export interface PathInput {
   readonly nowMs: number;
   /** {@link DATE_TOLERANCE_MS} where it is missing. */
   readonly toleranceMs?: number;
+  /** The pinned name that shall be there, whatever the certificate says. */
+  readonly expectedName?: string;
 }
 
 /** A signature for the caller to verify: ES256 by `publicKey` (65-byte point) over `toBeVerified`. */
@@ -71,7 +73,8 @@ export interface PathCheck {
  * leaf needs an authority, so a self-signed one is refused. Dates get a tolerance on both sides.
  *
  * Throws `clock-unset`, `certificate-expired`, `certificate-not-yet-valid`, `certificate-invalid`, `unsupported`,
- * `too-large` for a chain over {@link CHAIN_CERTIFICATES_MAX}, and `identity-unknown` where no anchor is found.
+ * `too-large` for a chain over {@link CHAIN_CERTIFICATES_MAX}, and where no anchor is found `identity-unknown`, or
+ * `key-changed` where the name is pinned to another id.
  */
 export function checkPath(crypto: Crypto, input: PathInput): PathCheck {
   checkClock(input.nowMs);
@@ -105,7 +108,8 @@ function pinnedPath(leaf: Certificate, id: Uint8Array, name: string): PathCheck 
   };
 }
 
-function checkClock(nowMs: number): void {
+/** Throws `clock-unset` for a time (milliseconds since 1970) that no clock shows which was ever set. */
+export function checkClock(nowMs: number): void {
   if (nowMs >= CLOCK_EARLIEST_MS) return;
   throw new SealwireError('clock-unset', `This machine's clock is not set: it says ${date(nowMs)}.`, {
     hint: 'Set the clock, for example with NTP; certificates cannot be judged without the time.',
@@ -168,7 +172,8 @@ interface Found {
   readonly certificates: readonly Uint8Array[];
 }
 
-function findAuthority({ chain, anchors, nowMs }: PathInput, name: string, id: Uint8Array): Found {
+function findAuthority(input: PathInput, name: string, id: Uint8Array): Found {
+  const { chain, anchors, nowMs } = input;
   const authorities = anchors.filter(isCertificate);
   // Where one authority renewed its certificate under the same key, the one that is valid now counts.
   authorities.sort((a, b) => Number(b.notAfterMs >= nowMs) - Number(a.notAfterMs >= nowMs));
@@ -181,6 +186,7 @@ function findAuthority({ chain, anchors, nowMs }: PathInput, name: string, id: U
     const sent = next && isSameEntity(next, authority) ? [...path, next] : path;
     return { path, authority, certificates: sent.map(({ der }) => der) };
   }
+  checkNotNewKey(input, name, id);
   const [leaf] = chain;
   const why = leaf && isSelfIssued(leaf) ? 'it signed its own certificate and' : 'no trusted authority issued it and';
   throw new SealwireError(
@@ -233,13 +239,20 @@ function findPin(anchors: readonly Anchor[], id: Uint8Array, commonName: string)
   return undefined;
 }
 
+/** A known name with a key that nobody vouches for is worse than a stranger. */
+function checkNotNewKey({ anchors, expectedName }: PathInput, name: string, id: Uint8Array): void {
+  const pins = anchors.filter((anchor) => 'name' in anchor);
+  const pin = pins.find((candidate) => candidate.name === expectedName) ?? pins.find((other) => other.name === name);
+  if (!pin) return;
+  const sentence = `${pin.name} is trusted as ${formatId(pin.id)}, but ${formatId(id)} was shown in that name.`;
+  throw new SealwireError('key-changed', sentence, { hint: newKeyHint(pin.name) });
+}
+
 function checkNotPinnedElsewhere(anchors: readonly Anchor[], name: string, id: Uint8Array): void {
   for (const anchor of anchors) {
     if (anchor instanceof Uint8Array || isCertificate(anchor) || anchor.name !== name) continue;
     const sentence = `An authority vouches for ${name} as ${formatId(id)}, but ${name} is pinned as ${formatId(anchor.id)}.`;
-    throw new SealwireError('key-changed', sentence, {
-      hint: `If the new key is right: sealwire trust remove ${shellWord(name)}`,
-    });
+    throw new SealwireError('key-changed', sentence, { hint: newKeyHint(name) });
   }
 }
 
@@ -279,4 +292,10 @@ function date(ms: number): string {
 
 function invalid(why: string): SealwireError {
   return new SealwireError('certificate-invalid', `${why}.`);
+}
+
+/** What to do when a known name shows a new key. */
+export function newKeyHint(name: string): string {
+  const again = `sealwire trust remove ${shellWord(name)}, add the new id, and compare with: sealwire trust --verify ${shellWord(name)}`;
+  return `Someone may be posing as ${name}; nothing was sent. If ${name} says by another way that the key is new: ${again}`;
 }

@@ -10,6 +10,7 @@ import {
   anchorsOf,
   EMPTY_TRUST,
   formatTrust,
+  markVerified,
   parseTrust,
   pinById,
   pinByName,
@@ -47,6 +48,21 @@ test('a known name that shows a new key is refused with both fingerprints', () =
     /SHA256:.{43}, but now shows SHA256:.{43}\.$/,
   );
   assert.equal(addPin(both, alice), both);
+});
+
+test('that a safety number was compared is kept, and goes with the key it was about', () => {
+  const verified = markVerified(both, 'alice', 1_790_000_000);
+  assert.deepEqual(pinByName(verified, 'alice'), { ...alice, verifiedAtS: 1_790_000_000 });
+  assert.deepEqual(pinByName(verified, 'bob'), bob);
+  assert.deepEqual(parseTrust(formatTrust(verified)).pins, verified.pins);
+  assert.equal(addPin(verified, alice), verified);
+  const again = addPin(removeTrust(verified, 'alice'), { name: 'alice', id: id(9) });
+  assert.equal(pinByName(again, 'alice')?.verifiedAtS, undefined);
+  throws(() => markVerified(both, 'plant', 1), 'identity-unknown', /"plant"/);
+  for (const wrong of ['"1"', '-1', '1.5', 'null', '1e400']) {
+    const text = formatTrust(verified).replace('1790000000', wrong);
+    throws(() => parseTrust(text), 'malformed', /whole number of seconds/);
+  }
 });
 
 test('an authority with a new key is refused, one with a renewed certificate replaces the old', async () => {

@@ -4,7 +4,7 @@ import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
 import { checkName, formatId, identityId, parseId, shellWord } from './id.ts';
-import type { Anchor, Pin } from './path.ts';
+import { type Anchor, newKeyHint, type Pin } from './path.ts';
 
 /** An authority whose certificates are trusted, under a name of the list's own. */
 export interface Authority {
@@ -12,9 +12,15 @@ export interface Authority {
   readonly certificate: Certificate;
 }
 
+/** A pin, and whether people have compared the safety number. */
+export interface TrustedPin extends Pin {
+  /** When it was compared, seconds since 1970; missing where it never was. */
+  readonly verifiedAtS?: number;
+}
+
 /** Whom a home trusts: pinned identities and authorities. Every name stands once, and so does every id. */
 export interface TrustList {
-  readonly pins: readonly Pin[];
+  readonly pins: readonly TrustedPin[];
   readonly authorities: readonly Authority[];
 }
 
@@ -25,12 +31,12 @@ const VERSION = 1;
 const ENTRIES_MAX = 10_000;
 
 /** The pin of that name, or undefined. */
-export function pinByName(trust: TrustList, name: string): Pin | undefined {
+export function pinByName(trust: TrustList, name: string): TrustedPin | undefined {
   return trust.pins.find((pin) => pin.name === name);
 }
 
 /** The pin of that id, or undefined. */
-export function pinById(trust: TrustList, id: Uint8Array): Pin | undefined {
+export function pinById(trust: TrustList, id: Uint8Array): TrustedPin | undefined {
   return trust.pins.find((pin) => equalBytes(pin.id, id));
 }
 
@@ -52,6 +58,13 @@ export function addPin(trust: TrustList, pin: Pin): TrustList {
   if (same) throw taken(`${formatId(pin.id)} is pinned already, as ${same.name}`, same.name);
   checkFree(trust.authorities, pin.name);
   return { ...trust, pins: sorted([...trust.pins, pin]) };
+}
+
+/** The list with the word that the safety number of a pin was compared at `atS`; throws `identity-unknown`. */
+export function markVerified(trust: TrustList, name: string, atS: number): TrustList {
+  const known = pinByName(trust, name);
+  if (!known) throw nobody(name);
+  return { ...trust, pins: trust.pins.map((pin) => (pin === known ? { ...pin, verifiedAtS: atS } : pin)) };
 }
 
 /**
@@ -87,14 +100,16 @@ export function removeTrust(trust: TrustList, name: string): TrustList {
     authorities: trust.authorities.filter((authority) => authority.name !== name),
   };
   if (without.pins.length + without.authorities.length < trust.pins.length + trust.authorities.length) return without;
-  throw new SealwireError('identity-unknown', `Nothing is trusted under the name ${JSON.stringify(name)}.`, {
-    hint: '`sealwire trust list` shows the names.',
-  });
+  throw nobody(name);
 }
 
 /** The list as JSON text, the same text for the same list. */
 export function formatTrust(trust: TrustList): string {
-  const pins = trust.pins.map(({ name, id }) => ({ name, id: formatId(id) }));
+  const pins = trust.pins.map(({ name, id, verifiedAtS }) => ({
+    name,
+    id: formatId(id),
+    ...(verifiedAtS === undefined ? {} : { verifiedAtS }),
+  }));
   const authorities = trust.authorities.map(({ name, certificate }) => ({
     name,
     certificate: base64.encode(certificate.der),
@@ -116,9 +131,14 @@ export function parseTrust(text: string): TrustList {
   return { pins: sorted(pins), authorities: sorted(authorities) };
 }
 
-function readPin(entry: unknown): Pin {
-  const fields = fieldsOf(entry, ['name', 'id'], 'a pin');
-  return { name: checkName(textOf(fields.name)), id: parseId(textOf(fields.id)) };
+function readPin(entry: unknown): TrustedPin {
+  const { verifiedAtS, ...fields } = fieldsOf(entry, ['name', 'id'], 'a pin', ['verifiedAtS']);
+  const pin = { name: checkName(textOf(fields.name)), id: parseId(textOf(fields.id)) };
+  if (verifiedAtS === undefined) return pin;
+  if (typeof verifiedAtS === 'number' && Number.isSafeInteger(verifiedAtS) && verifiedAtS >= 0) {
+    return { ...pin, verifiedAtS };
+  }
+  throw malformed('a time is not a whole number of seconds');
 }
 
 function readAuthority(entry: unknown): Authority {
@@ -136,14 +156,19 @@ function parseJson(text: string): unknown {
   }
 }
 
-function fieldsOf<K extends string>(value: unknown, names: readonly K[], what: string): Record<K, unknown> {
+function fieldsOf<K extends string, O extends string = never>(
+  value: unknown,
+  names: readonly K[],
+  what: string,
+  optional: readonly O[] = [],
+): Record<K, unknown> & Partial<Record<O, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed(`${what} is not an object`);
   const found = Object.keys(value);
-  const unknown = found.find((name) => !names.some((known) => known === name));
+  const unknown = found.find((name) => ![...names, ...optional].some((known) => known === name));
   if (unknown !== undefined) throw malformed(`${what} has an unknown field ${JSON.stringify(unknown)}`);
   const missing = names.find((name) => !found.includes(name));
   if (missing !== undefined) throw malformed(`${what} has no field ${missing}`);
-  return value as Record<K, unknown>;
+  return value as Record<K, unknown> & Partial<Record<O, unknown>>;
 }
 
 function entriesOf(value: unknown, what: string): readonly unknown[] {
@@ -183,8 +208,12 @@ function taken(what: string, name: string): SealwireError {
 
 function keyChanged(name: string, known: Uint8Array, shown: Uint8Array): SealwireError {
   const sentence = `${name} is trusted as ${formatId(known)}, but now shows ${formatId(shown)}.`;
-  return new SealwireError('key-changed', sentence, {
-    hint: `Someone may be posing as ${name}. If the new key is right: sealwire trust remove ${shellWord(name)}, then add it again.`,
+  return new SealwireError('key-changed', sentence, { hint: newKeyHint(name) });
+}
+
+function nobody(name: string): SealwireError {
+  return new SealwireError('identity-unknown', `Nothing is trusted under the name ${JSON.stringify(name)}.`, {
+    hint: '`sealwire trust list` shows the names.',
   });
 }
 

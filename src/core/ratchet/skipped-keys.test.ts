@@ -51,6 +51,18 @@ test('one that floods pushes out its own keys only, also where others come to ke
   assert.deepEqual([keys.count(early), keys.count(flooder), keys.count(late)], [20, 50, 30]);
 });
 
+test('one owner keeps no more than its own bound, though there be room', () => {
+  const keys = new SkippedKeys(100, 10);
+  const [owner, other] = [{}, {}];
+  flood(keys, other, 0, 5);
+  flood(keys, owner, 0, 30);
+  assert.deepEqual(
+    seqsOf(keys, owner),
+    Array.from({ length: 10 }, (_, i) => 20 + i),
+  );
+  assert.deepEqual([keys.size, keys.count(other)], [15, 5]);
+});
+
 test('keys that are pushed out or forgotten are overwritten', () => {
   const keys = new SkippedKeys(1);
   const owner = {};

@@ -11,15 +11,17 @@ type Kept = Map<number, Uint8Array>;
  */
 export class SkippedKeys {
   readonly #max: number;
+  readonly #ownerMax: number;
   readonly #byOwner = new Map<Owner, Kept>();
   /** Owners by how many keys they have, so that nobody has to look for the one with the most. */
   readonly #byCount = new Map<number, Set<Owner>>();
   #most = 0;
   #size = 0;
 
-  /** Keeps `max` keys at most. */
-  constructor(max: number) {
+  /** Keeps `max` keys at most, and of one owner `ownerMax`, so that what is saved of it stays small too. */
+  constructor(max: number, ownerMax: number = max) {
     this.#max = max;
+    this.#ownerMax = ownerMax;
   }
 
   /** Keys kept for all together. */
@@ -47,7 +49,8 @@ export class SkippedKeys {
     this.#byOwner.set(owner, own);
     own.set(seq, key);
     this.#counted(owner, own.size - 1, own.size);
-    if (this.#size > this.#max) this.#dropOne(owner);
+    if (own.size > this.#ownerMax) this.#dropOldest(owner);
+    else if (this.#size > this.#max) this.#dropOldest(this.#largest(owner));
   }
 
   /** Takes a key out; false where there is none. It is the caller's to forget. */
@@ -66,12 +69,15 @@ export class SkippedKeys {
     this.#counted(owner, own.size, 0);
   }
 
-  #dropOne(keeper: Owner): void {
+  #largest(keeper: Owner): Owner {
     const [most] = this.#byCount.get(this.#most) ?? [];
     // Of several that have as many, the one that wants more.
-    const loser = this.count(keeper) === this.#most ? keeper : most;
-    const [oldest] = (loser && this.#byOwner.get(loser)) ?? [];
-    if (!loser || !oldest) return;
+    return most && this.count(keeper) < this.#most ? most : keeper;
+  }
+
+  #dropOldest(loser: Owner): void {
+    const [oldest] = this.#byOwner.get(loser) ?? [];
+    if (!oldest) return;
     const [seq, key] = oldest;
     key.fill(0);
     this.use(loser, seq);

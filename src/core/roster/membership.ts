@@ -1,21 +1,35 @@
 import { equalBytes } from '../bytes.ts';
 import { type Certificate, parseCertificate } from '../identity/certificate.ts';
 import type { Anchor, ValidIdentity } from '../identity/path.ts';
-import { isRevoked } from './rights.ts';
+import { isRevoked, pinnedName } from './ids.ts';
 import type { IssuedMembers, Roster } from './roster.ts';
 
 /** Parsing X.509 costs more than all else that is done here, and rosters stay. */
 const parsed = new WeakMap<IssuedMembers, Certificate>();
 
+type Known = Pick<ValidIdentity, 'id' | 'name' | 'authority'>;
+
+/** Every frame asks who somebody is; rosters and identities stay. */
+const answers = new WeakMap<Roster, WeakMap<Known, string | null>>();
+
 /**
  * The name under which the roster's channels know an identity: that of its pin, or of the group whose authority issued
  * its certificate for a name of the group's pattern. Null for somebody who is no member, or whose key counts no more.
  */
-export function memberOf(roster: Roster, identity: Pick<ValidIdentity, 'id' | 'name' | 'authority'>): string | null {
-  if (isRevoked(roster, identity.id)) return null;
-  const pinned = roster.members.find((member) => member.type === 'pin' && equalBytes(member.id, identity.id));
-  if (pinned) return pinned.name;
-  const { authority, name } = identity;
+export function memberOf(roster: Roster, identity: Known): string | null {
+  const given = answers.get(roster) ?? new WeakMap<Known, string | null>();
+  answers.set(roster, given);
+  const before = given.get(identity);
+  if (before !== undefined) return before;
+  const member = findMember(roster, identity);
+  given.set(identity, member);
+  return member;
+}
+
+function findMember(roster: Roster, { id, authority, name }: Known): string | null {
+  if (isRevoked(roster, id)) return null;
+  const pinned = pinnedName(roster, id);
+  if (pinned !== undefined) return pinned;
   if (!authority) return null;
   for (const member of roster.members) {
     if (member.type !== 'issued' || !matchesPattern(member.pattern, name)) continue;

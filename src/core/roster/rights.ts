@@ -1,6 +1,7 @@
-import { equalBytes } from '../bytes.ts';
 import { topicMatches } from '../topic.ts';
 import type { Channel, Roster } from './roster.ts';
+
+export { isRevoked } from './ids.ts';
 
 /** The channel of that name, or undefined. */
 export function channelByName(roster: Roster, name: string): Channel | undefined {
@@ -10,11 +11,6 @@ export function channelByName(roster: Roster, name: string): Channel | undefined
 /** The channel that `topic` belongs to: the first that has a filter for it; undefined where there is none. */
 export function channelOfTopic(roster: Roster, topic: string): Channel | undefined {
   return roster.channels.find(({ filters }) => filters.some((filter) => topicMatches(filter, topic)));
-}
-
-/** True where the roster says that a key counts no more. */
-export function isRevoked(roster: Roster, id: Uint8Array): boolean {
-  return roster.revocations.some((revocation) => equalBytes(revocation.id, id));
 }
 
 /** True where the member of that name may write in the channel. */

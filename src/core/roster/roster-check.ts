@@ -6,14 +6,17 @@ import { checkFilter } from '../topic.ts';
 import type { Channel, Roster, RosterMember } from './roster.ts';
 
 /** A roster's bounds, so that whoever reads one does bounded work. */
-export const ROSTER_MEMBERS_MAX = 4096;
+const ROSTER_MEMBERS_MAX = 4096;
 const CHANNELS_MAX = 256;
 const FILTERS_MAX = 64;
 const REVOCATIONS_MAX = 4096;
 const PATTERN_CHARACTERS_MAX = 64;
 const PADDING_BYTES_MAX = 65_536;
 
-/** Throws `roster-invalid` where a roster contradicts itself or says what nobody could follow. */
+/**
+ * Throws `roster-invalid` where a roster contradicts itself or says what nobody could follow, and `topic-invalid` for a
+ * filter. Anybody can show one, so this takes time in proportion to its bytes.
+ */
 export function checkRoster(roster: Roster): void {
   const { name, version, previous, members, channels, revocations } = roster;
   checkRosterName(name);
@@ -34,6 +37,10 @@ export function checkRoster(roster: Roster): void {
   checkOnce(
     'the channel',
     channels.map((channel) => channel.name),
+  );
+  checkOnce(
+    'the revoked id',
+    revocations.map(({ id }) => bytesToHex(id)),
   );
   const names = new Set(members.map((member) => member.name));
   for (const channel of channels) checkChannel(channel, names);
@@ -71,7 +78,8 @@ function checkChannel(channel: Channel, names: ReadonlySet<string>): void {
     const stranger = list.find((member) => !names.has(member));
     if (stranger !== undefined) throw invalid(`${stranger}, one of the ${what} of ${name}, is no member`);
   }
-  const silent = lists.confirmers.find((member) => !readers.includes(member));
+  const reading = new Set(readers);
+  const silent = lists.confirmers.find((member) => !reading.has(member));
   if (silent !== undefined) throw invalid(`${silent} is to confirm in ${name}, but does not read there`);
   checkNumbers(channel);
 }
@@ -103,8 +111,11 @@ function checkCount(what: string, list: readonly unknown[], max: number): void {
 }
 
 function checkOnce(what: string, values: readonly string[]): void {
-  const twice = values.find((value, i) => values.indexOf(value) !== i);
-  if (twice !== undefined) throw invalid(`${what} ${twice} stands twice`);
+  const seen = new Set<string>();
+  for (const value of values) {
+    if (seen.has(value)) throw invalid(`${what} ${value} stands twice`);
+    seen.add(value);
+  }
 }
 
 function invalid(why: string): SealwireError {

@@ -11,7 +11,7 @@ export interface RosterDifference {
 /** What `after` says and `before` did not, and the other way round. */
 export function rosterDiff(before: Roster, after: Roster): RosterDifference[] {
   return [
-    ...listDiff(before.members, after.members, ({ name }) => name, memberText),
+    ...listDiff(before.members, after.members, ({ name }) => name, memberText, isSameMember),
     ...listDiff(before.channels, after.channels, ({ name }) => name, channelText),
     ...listDiff(
       before.revocations,
@@ -50,19 +50,28 @@ function expiryText({ expiresAtS }: Roster): string {
   return expiresAtS === null ? 'expires never' : `expires ${new Date(expiresAtS * 1000).toISOString()}`;
 }
 
+/** A group’s line does not show which authority it is under, and another one lets other people in. */
+function isSameMember(one: RosterMember, other: RosterMember): boolean {
+  if (one.type === 'issued' && other.type === 'issued' && !equalBytes(one.certificate, other.certificate)) return false;
+  return memberText(one) === memberText(other);
+}
+
 function listDiff<T>(
   before: readonly T[],
   after: readonly T[],
   keyOf: (item: T) => string,
   textOf: (item: T) => string,
+  isSame = (one: T, other: T): boolean => textOf(one) === textOf(other),
 ): RosterDifference[] {
-  const old = new Map(before.map((item) => [keyOf(item), textOf(item)]));
-  const now = new Map(after.map((item) => [keyOf(item), textOf(item)]));
-  const gone = [...old].filter(([key]) => !now.has(key)).map(([, what]) => ({ sign: '-' as const, what }));
-  const changed = [...now].flatMap(([key, what]): RosterDifference[] => {
-    const then = old.get(key);
-    if (then === what) return [];
-    return [{ sign: then === undefined ? '+' : '~', what }];
+  const old = new Map(before.map((item) => [keyOf(item), item]));
+  const now = new Map(after.map((item) => [keyOf(item), item]));
+  const gone = before
+    .filter((item) => !now.has(keyOf(item)))
+    .map((item) => ({ sign: '-' as const, what: textOf(item) }));
+  const changed = after.flatMap((item): RosterDifference[] => {
+    const then = old.get(keyOf(item));
+    if (then !== undefined && isSame(then, item)) return [];
+    return [{ sign: then === undefined ? '+' : '~', what: textOf(item) }];
   });
   return [...gone, ...changed];
 }

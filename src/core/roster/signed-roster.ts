@@ -1,6 +1,7 @@
 import { equalBytes } from '../bytes.ts';
 import { type CborMap, type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import { COSE, decodeProtected, encodeSign1, sign1ToBeSigned, toSign1 } from '../cose.ts';
+import { SIGNATURE_BYTES } from '../crypto/es256.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { identityId } from '../identity/id.ts';
@@ -21,7 +22,8 @@ const WORDS: readonly Extract<Confirmers, string>[] = ['none', 'any', 'all'];
 
 /**
  * Begins a version of a roster, to be signed by the key of `signerId` (32 bytes): the authority's of the version
- * before, or the own one of a first version. Throws `roster-invalid` for one that contradicts itself, `too-large`.
+ * before, or the own one of a first version. Throws `roster-invalid` or `topic-invalid` for one that contradicts itself,
+ * `too-large`.
  */
 export function draftRoster(roster: Roster, signerId: Uint8Array): RosterDraft {
   checkRoster(roster);
@@ -38,16 +40,15 @@ export function draftRoster(roster: Roster, signerId: Uint8Array): RosterDraft {
     ]),
   );
   const payload = encodeCbor(contentOf(roster));
-  checkSize(protectedBytes.length + payload.length);
-  return {
-    toBeSigned: sign1ToBeSigned(protectedBytes, payload),
-    finish: (signature) => encodeSign1({ protectedBytes, unprotected: new Map(), payload, signature }),
-  };
+  const finish = (signature: Uint8Array): Uint8Array =>
+    encodeSign1({ protectedBytes, unprotected: new Map(), payload, signature });
+  checkSize(finish(new Uint8Array(SIGNATURE_BYTES)).length);
+  return { toBeSigned: sign1ToBeSigned(protectedBytes, payload), finish };
 }
 
 /**
- * Reads a roster strictly; throws `malformed`, `too-large`, `unsupported`, `roster-invalid` or `signature-invalid` (for
- * its form). Whether its signature holds, and whether it follows what came before, is not judged here.
+ * Reads a roster strictly; throws `malformed`, `too-large`, `unsupported`, `roster-invalid`, `topic-invalid` or
+ * `signature-invalid` (for its form). Whether its signature holds, and whether it follows what came before, is not judged here.
  */
 export function decodeRoster(crypto: Crypto, bytes: Uint8Array): SignedRoster {
   checkSize(bytes.length);

@@ -9,7 +9,7 @@ import { until } from '../../../test/support/turns.ts';
 import { refusal } from '../../../test/support/units.ts';
 import { compareBytes } from '../../core/bytes.ts';
 import type { ErrorCode } from '../../core/errors.ts';
-import { inboxTopic } from '../../core/inbox.ts';
+import { inboxTopic, parseInboxTopic } from '../../core/inbox.ts';
 import type { Session } from '../session.ts';
 import { type Addressee, BusSessions, type BusSessionsOptions } from './bus-sessions.ts';
 
@@ -203,4 +203,28 @@ test('what was sent in a session that only this side has holds nothing up for lo
   await place.elapse(say(session, 'heard', 'delivered'));
   assert.ok(place.clock.elapsed() - before <= 12_000, `${place.clock.elapsed() - before} ms went by`);
   assert.deepEqual([await lost, high.heard], ['timeout', ['heard']]);
+});
+
+test('a peer that hung for a while goes on in its session, though another one was opened meanwhile', {
+  timeout,
+}, async () => {
+  await using place = new Place();
+  const [alice, bob] = [await place.enter('alice'), await place.enter('bob')];
+  const session = await place.elapse(alice.sessions.with(bob.address));
+  await place.elapse(say(session, 'before', 'delivered'));
+  const hanging: (() => void)[] = [];
+  // All that is for Bob waits, and comes in its order once he goes on.
+  place.broker.tamper((published, deliver) => {
+    if (parseInboxTopic(published.topic) && published.from === 'alice') hanging.push(() => deliver(published));
+    else deliver(published);
+  });
+  await alice.sessions.with(bob.address);
+  const said = Promise.all(['one', 'two'].map((text) => say(session, text, 'delivered')));
+  await place.elapse(new Promise((resolve) => void place.clock.after(7_000, () => resolve(undefined))));
+  place.broker.tamper();
+  for (const deliver of hanging) deliver();
+  await place.elapse(said);
+  assert.deepEqual(bob.heard, ['before', 'one', 'two']);
+  await place.elapse(until(() => alice.begun.length === 2));
+  assert.equal(session.closing, false);
 });

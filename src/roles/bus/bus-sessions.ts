@@ -2,7 +2,7 @@ import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import { inboxFilter, inboxTopic, parseInboxTopic } from '../../core/inbox.ts';
 import { TUNING } from '../../core/limits.ts';
-import type { BrokerConnection, Publication, Qos, Subscription } from '../../core/ports.ts';
+import type { BrokerConnection, Publication, Qos } from '../../core/ports.ts';
 import type { Expected } from '../authenticating.ts';
 import type { ControlHandler } from '../control.ts';
 import { InboxHandshakes } from '../inbox/inbox-handshakes.ts';
@@ -12,7 +12,7 @@ import type { SessionTuning } from '../session-context.ts';
 import { InboxConnection } from './inbox-connection.ts';
 import { Router, type TakeChannelFrame } from './router.ts';
 import { type SessionFacts, SessionTable } from './session-table.ts';
-import { SilenceWatch } from './silence-watch.ts';
+import { SILENCE_MS, SilenceWatch } from './silence-watch.ts';
 
 /** Whom a session is with. */
 export interface Addressee {
@@ -53,6 +53,9 @@ export interface BusSessionsOptions {
   readonly onRefused?: (error: SealwireError, where: string) => void;
 }
 
+/** A peer that is back confirms what had come for it within so long. */
+const REVIVAL_MS = 1_000;
+
 /** One peer's sessions through one broker: handshakes over inboxes, and every frame to its session. */
 export class BusSessions implements AsyncDisposable {
   readonly #options: BusSessionsOptions;
@@ -63,7 +66,6 @@ export class BusSessions implements AsyncDisposable {
   readonly #handshakes: InboxHandshakes;
   /** Handshakes that this side began, so that all who want a session share one. */
   readonly #opening = new Map<string, Promise<Session>>();
-  #inbox: Subscription | undefined;
   #leaving = false;
   #closed = false;
 
@@ -71,7 +73,7 @@ export class BusSessions implements AsyncDisposable {
   static async open(options: BusSessionsOptions): Promise<BusSessions> {
     const sessions = new BusSessions(options);
     const filter = inboxFilter(options.peer.identity.id);
-    sessions.#inbox = await options.broker.subscribe(filter, options.qos === 2 ? 2 : 1, (unit) => sessions.take(unit));
+    await options.broker.subscribe(filter, options.qos === 2 ? 2 : 1, (unit) => sessions.take(unit));
     return sessions;
   }
 
@@ -163,7 +165,6 @@ export class BusSessions implements AsyncDisposable {
     this.#handshakes.stop();
     await this.leave();
     await Promise.allSettled(this.#table.all().map((session) => session.close()));
-    await this.#inbox?.unsubscribe();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -178,13 +179,17 @@ export class BusSessions implements AsyncDisposable {
   /**
    * A peer that confirms nothing may have lost the session, by a restart or because it was the first to give it up. If
    * it answers a handshake, it gets another one; if it does not, waiting goes on. One that is no longer the current one
-   * is no exception: whoever wants to send waits for it, and the peer may never have come to have it.
+   * is no exception: whoever wants to send waits for it, and the peer may never have come to have it. A peer that only
+   * hung for a while confirms again soon after it has answered: its session goes on.
    */
   async #replace(session: Session): Promise<void> {
     const { id } = session.peer;
     const before = this.#table.current(id);
     await this.#open({ id, name: null }).catch(() => {});
-    if (this.#table.current(id) !== before) session.close().catch(() => {});
+    if (this.#table.current(id) === before) return;
+    const { clock } = this.#options.peer.party;
+    await new Promise<void>((resolve) => void clock.after(REVIVAL_MS, resolve));
+    if (session.silentMs >= SILENCE_MS) session.close().catch(() => {});
   }
 
   #isNotary(peerId: Uint8Array): boolean {

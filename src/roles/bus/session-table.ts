@@ -64,7 +64,8 @@ export class SessionTable {
     void session.over.then(() => this.#remove(key, entry));
     for (const { session: oldest } of entries.slice(0, -SESSIONS_MAX)) end(oldest);
     // Who begins anew without having been called has lost what came before: it is not waited for long.
-    if (!facts.overlapped) for (const { session: before } of othersOf(place)) if (before.unsettled) end(before);
+    if (facts.role === 'responder' && !facts.overlapped)
+      for (const { session: before } of othersOf(place)) if (before.unsettled) end(before);
     this.#retireLater(place);
   }
 

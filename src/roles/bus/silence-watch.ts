@@ -2,7 +2,7 @@ import type { Clock } from '../../core/ports.ts';
 import type { Session } from '../session.ts';
 
 /** A reader that is there confirms within a fraction of this, over slow lines too. */
-const SILENCE_MS = 5_000;
+export const SILENCE_MS = 5_000;
 
 /** Looks at sessions in which something was sent, for as long as their peers owe a confirmation. */
 export class SilenceWatch {

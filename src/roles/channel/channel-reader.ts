@@ -18,12 +18,20 @@ import type { ChannelContext } from './channel-context.ts';
 import { type KnownRatchet, KnownWriters } from './known-writers.ts';
 import { Pulling } from './pulling.ts';
 import { Receipts } from './receipts.ts';
-import { checkReader, checkWriter, type Rights, rightsIn } from './rights.ts';
+import { checkMayBeWriter, checkReader, checkWriter, type Rights, rightsIn } from './rights.ts';
 import type { Deliver } from './stream-delivery.ts';
 import { VerifierCache } from './verifier-cache.ts';
 
 /** Labels under a roster that is not here yet are kept for it, so many. */
 const EARLY_MAX = 256;
+
+/** A frame, and how it came. */
+interface Arrival extends Publication {
+  /** In the reader's inbox, where frames of every topic come. */
+  readonly isInbox: boolean;
+  /** It was held until its keys were here. */
+  readonly wasHeld: boolean;
+}
 
 /** One reader in all channels: every check in the order that the specification sets, then order, then delivery. */
 export class ChannelReader {
@@ -36,7 +44,7 @@ export class ChannelReader {
   readonly #receipts: Receipts;
   readonly #turns = new Turns();
   /** Frames under a newer roster than ours. */
-  readonly #early: Publication[] = [];
+  readonly #early: Arrival[] = [];
   #stopped = false;
 
   constructor(context: ChannelContext, own: ValidIdentity, store: ChannelStore, deliver: Deliver) {
@@ -51,7 +59,7 @@ export class ChannelReader {
 
   /** Takes a frame of a channel; resolves once it was taken in. Never throws for what is in it. */
   take(publication: Publication, isInbox: boolean): Promise<void> {
-    return this.#turns.run(() => this.#take(publication, isInbox));
+    return this.#turns.run(() => this.#take({ ...publication, isInbox, wasHeld: false }));
   }
 
   /** Keys of a writer, from the session with it. Throws `not-allowed` and whatever the roster does not allow. */
@@ -66,7 +74,7 @@ export class ChannelReader {
       session.sendControl(KIND.grantAck, encodeGrantAck({ channel, ratchetId, seq })).catch(() => {});
       this.#pulling.answered(session.peer.id, ratchetId);
       for (const { topic, frame } of this.#store.release(session.peer.id, ratchetId)) {
-        await this.#take({ topic, payload: frame, retained: false }, false);
+        await this.#take({ topic, payload: frame, retained: false, isInbox: false, wasHeld: true });
       }
     });
   }
@@ -74,8 +82,8 @@ export class ChannelReader {
   /** There is a newer roster: what waited for it comes. */
   onRoster(now: SignedRoster): Promise<void> {
     return this.#turns.run(async () => {
-      this.#writers.forgetRevoked((id) => isRevoked(now, id));
-      for (const publication of this.#early.splice(0)) await this.#take(publication, false);
+      this.#writers.forget(now.revocations.map(({ id }) => id));
+      for (const publication of this.#early.splice(0)) await this.#take(publication);
     });
   }
 
@@ -89,10 +97,10 @@ export class ChannelReader {
     await this.#receipts.close();
   }
 
-  async #take(publication: Publication, isInbox: boolean): Promise<void> {
+  async #take(publication: Arrival): Promise<void> {
     if (this.#stopped) return;
     try {
-      await this.#open(publication, isInbox);
+      await this.#open(publication);
     } catch (cause) {
       const error = isSealwireError(cause)
         ? cause
@@ -101,8 +109,8 @@ export class ChannelReader {
     }
   }
 
-  async #open(publication: Publication, isInbox: boolean): Promise<void> {
-    const { payload, topic } = publication;
+  async #open(publication: Arrival): Promise<void> {
+    const { payload, topic, isInbox } = publication;
     const received = receiveFrame(payload);
     const { label } = received;
     if (equalBytes(label.senderId, this.#context.ownId)) return;
@@ -112,7 +120,11 @@ export class ChannelReader {
     // On topics of many, what others alone may read is none of ours.
     if (!this.#mayRead(rights)) return;
     const known = this.#writers.find(label.senderId);
-    if (!known) return this.#hold(label, publication);
+    if (!known) {
+      // Nobody has shown this key yet, so its signature cannot be checked.
+      checkMayBeWriter(rights, label.senderId);
+      return this.#hold(label, publication);
+    }
     checkWriter(rights, known.identity);
     const signed = received.verified(await this.#isSigned(known.identity, label));
     const ratchet = known.ratchets.get(bytesToHex(label.ratchetId));
@@ -128,7 +140,7 @@ export class ChannelReader {
     writer: ValidIdentity,
     ratchet: KnownRatchet,
     signed: SignedFrame,
-    publication: Publication,
+    publication: Arrival,
   ): Promise<void> {
     const { clock } = this.#context;
     const opened = this.#openSealed(rights, writer, ratchet, signed, publication);
@@ -152,7 +164,7 @@ export class ChannelReader {
     writer: ValidIdentity,
     { ratchet, channel }: KnownRatchet,
     signed: SignedFrame,
-    publication: Publication,
+    publication: Arrival,
   ): OpenedFrame | undefined {
     const { label } = signed;
     if (label.kind !== KIND.message) {
@@ -166,7 +178,8 @@ export class ChannelReader {
         // A broker hands out what it kept for every subscription.
         if (publication.retained) return undefined;
       }
-      if (isSealwireError(error, 'skipped-too-far')) {
+      // With the keys that the writer gave just now it is too far all the same: it would be asked for without end.
+      if (isSealwireError(error, 'skipped-too-far') && !publication.wasHeld) {
         this.#hold(label, publication);
         this.#pulling.ask(writer.id, { channel, ratchetId: label.ratchetId, seq: label.seq });
       }
@@ -202,7 +215,7 @@ export class ChannelReader {
     }
   }
 
-  #keepEarly(publication: Publication): void {
+  #keepEarly(publication: Arrival): void {
     if (this.#early.length < EARLY_MAX) this.#early.push(publication);
   }
 
@@ -211,8 +224,8 @@ export class ChannelReader {
   }
 
   /** Keeps a frame until its keys are here, and asks for them. */
-  #hold(label: Label, { topic, payload }: Publication): void {
-    const { senderId, ratchetId, seq, channel } = label;
+  #hold(label: Label, { payload }: Arrival): void {
+    const { senderId, ratchetId, seq, channel, topic } = label;
     if (channel === null) return;
     if (!this.#store.hold(senderId, ratchetId, seq, { topic, frame: payload })) {
       this.#context.onEvent({ type: 'held-full', writerId: senderId, channel });

@@ -50,8 +50,10 @@ export class Chasing {
   /** These frames were confirmed by all who have to. */
   heard(settled: readonly AwaitedFrame[]): void {
     const timed = settled.findLast(({ tries }) => tries === 0);
-    if (timed) this.#timeout.measured(this.#context.clock.elapsed() - timed.sentAtMs);
-    if (settled.length > 0) this.#timeout.heard();
+    if (timed) {
+      this.#timeout.measured(this.#context.clock.elapsed() - timed.sentAtMs);
+      this.#timeout.heard();
+    }
     this.#cancel();
     this.#schedule();
   }

@@ -6,6 +6,7 @@ import { WriterRatchet } from '../../core/channel/writer-ratchet.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import { KIND } from '../../core/kinds.ts';
 import type { SendingRatchet } from '../../core/ratchet/sending.ts';
+import { pinnedName } from '../../core/roster/ids.ts';
 import { memberOf } from '../../core/roster/membership.ts';
 import { channelByName, isRevoked, mayRead } from '../../core/roster/rights.ts';
 import type { SignedRoster } from '../../core/roster/roster.ts';
@@ -47,6 +48,7 @@ export class Granting {
   ratchetFor(rights: Rights): { readonly ratchet: WriterRatchet; readonly isNew: boolean } {
     const now = this.#context.clock.now();
     const current = this.#current;
+    current?.expire(now);
     if (current && !current.mustRotate(now, rights.channel)) return { ratchet: current, isNew: false };
     return { ratchet: this.#begin(rights), isNew: true };
   }
@@ -83,7 +85,7 @@ export class Granting {
     if (!ratchet) return false;
     const isFirst = !ratchet.isEntitled(id);
     if (isFirst) {
-      if (ratchet === this.#current) ratchet.entitle(id, this.#nextN());
+      if (ratchet === this.#current) ratchet.entitle(id, this.#nextN(), this.#context.clock.now());
       if (!pinnedReaders(rights, this.#context.ownId).some((pinned) => equalBytes(pinned, id))) {
         this.#issued.set(bytesToHex(id), session.peer);
       }
@@ -105,7 +107,7 @@ export class Granting {
     if (!channel || !current) return false;
     const added = pinnedReaders({ roster: now, channel }, this.#context.ownId).filter((id) => !current.isEntitled(id));
     for (const id of added) {
-      current.entitle(id, this.#nextN());
+      current.entitle(id, this.#nextN(), this.#context.clock.now());
       const session = this.#context.sessions.current(id);
       if (session) this.#give(session, current);
     }
@@ -203,7 +205,7 @@ export class Granting {
   #give(session: Session, ratchet: WriterRatchet): void {
     const { id } = session.peer;
     // Whoever had the keys and asks again has lost them: it goes on from here.
-    if (ratchet === this.#current && !ratchet.grantFor(id)) ratchet.renew(id, this.#nextN());
+    if (ratchet === this.#current && !ratchet.grantFor(id)) ratchet.renew(id, this.#nextN(), this.#context.clock.now());
     const grant = ratchet.grantFor(id);
     if (!grant) return;
     // A session that ends meanwhile takes nothing: the reader asks in its next one.
@@ -227,8 +229,8 @@ export class Granting {
     if (isRevoked(now, id)) return false;
     const channel = channelByName(now, this.#channel);
     if (!channel) return false;
-    const pinned = now.members.find((member) => member.type === 'pin' && equalBytes(member.id, id));
-    if (pinned) return mayRead(channel, pinned.name);
+    const pinned = pinnedName(now, id);
+    if (pinned !== undefined) return mayRead(channel, pinned);
     const issued = this.#issued.get(bytesToHex(id));
     const member = issued ? memberOf(now, issued) : null;
     return member !== null && mayRead(channel, member);

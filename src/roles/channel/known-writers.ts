@@ -1,10 +1,11 @@
 import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import type { Grant } from '../../core/channel/grant.ts';
-import { decodeReaderState, encodeReaderState } from '../../core/channel/reader-state.ts';
+import { decodeReaderState, encodeReaderState, type ReaderState } from '../../core/channel/reader-state.ts';
 import type { ChannelStore, StoredRatchet } from '../../core/channel/store.ts';
+import { isSealwireError } from '../../core/errors.ts';
 import type { OrderPlace } from '../../core/frame/order.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
-import { SKIPPED_KEYS_MAX } from '../../core/limits.ts';
+import { SKIP_MAX, SKIPPED_KEYS_MAX } from '../../core/limits.ts';
 import { ReceivingRatchet } from '../../core/ratchet/receiving.ts';
 import { SkippedKeys } from '../../core/ratchet/skipped-keys.ts';
 import type { Turns } from '../turns.ts';
@@ -26,8 +27,10 @@ export interface KnownWriter {
   readonly ratchets: Map<string, KnownRatchet>;
 }
 
-/** Ratchets of one writer that are remembered: of several channels, and former ones of which frames may still come. */
-const RATCHETS_MAX = 64;
+type RestoredRatchet = Omit<ReaderState, 'ratchet'> & { readonly ratchet: ReceivingRatchet };
+
+/** Ratchets of one writer in one channel that are remembered: the one in use, and former ones of which frames may still come. */
+const RATCHETS_MAX = 4;
 
 /** What a reader knows of writers: in memory, and in a store from which it goes on after a restart. */
 export class KnownWriters {
@@ -35,7 +38,7 @@ export class KnownWriters {
   readonly #store: ChannelStore;
   readonly #deliver: Deliver;
   readonly #turns: Turns;
-  readonly #skipped = new SkippedKeys(SKIPPED_KEYS_MAX);
+  readonly #skipped = new SkippedKeys(SKIPPED_KEYS_MAX, SKIP_MAX);
   readonly #writers = new Map<string, KnownWriter>();
   /** What moved since it was stored last. */
   readonly #touched = new Set<KnownRatchet>();
@@ -66,7 +69,7 @@ export class KnownWriters {
     if (before) before.ratchet.moveTo(grant);
     const learnt = before ?? (await this.#begin(writer, grant));
     writer.ratchets.set(bytesToHex(grant.ratchetId), learnt);
-    this.#dropOldest(writer);
+    this.#dropOldest(writer, grant.channel);
     this.#touched.add(learnt);
     this.#storeNow();
   }
@@ -77,12 +80,17 @@ export class KnownWriters {
     this.#storing ??= this.#storeSoon();
   }
 
-  /** Forgets the writers whose keys count no more. */
-  forgetRevoked(isRevoked: (id: Uint8Array) => boolean): void {
-    for (const [key, writer] of this.#writers) {
-      if (!isRevoked(writer.identity.id)) continue;
-      for (const known of writer.ratchets.values()) this.#forget(known);
+  /** Forgets writers whose keys count no more, in the store too. */
+  forget(writerIds: readonly Uint8Array[]): void {
+    for (const id of writerIds) {
+      const key = bytesToHex(id);
+      for (const known of this.#writers.get(key)?.ratchets.values() ?? []) {
+        known.delivery.stop();
+        this.#touched.delete(known);
+        known.ratchet.erase();
+      }
       this.#writers.delete(key);
+      this.#store.forget(id);
     }
   }
 
@@ -120,13 +128,12 @@ export class KnownWriters {
   }
 
   #load(writerId: Uint8Array): KnownWriter | undefined {
-    const states = this.#store.ratchetsOf(writerId).map(({ state }) => decodeReaderState(state));
+    const states = this.#store.ratchetsOf(writerId).flatMap((stored) => this.#read(stored));
     const identity = states.at(-1)?.writer;
     if (!identity) return undefined;
     const ratchets = new Map<string, KnownRatchet>();
     const deliveries = new Map<string, StreamDelivery>();
-    for (const { channel, stream, order, ratchet: saved } of states) {
-      const ratchet = ReceivingRatchet.restore(this.#context.crypto, saved, this.#skipped);
+    for (const { channel, stream, order, ratchet } of states) {
       const streamKey = bytesToHex(stream);
       const delivery = deliveries.get(streamKey) ?? this.#deliveryOf(identity, channel, stream, order);
       // Ratchets of one stream share its order; that of the last one stored is the newest.
@@ -137,9 +144,21 @@ export class KnownWriters {
     return { identity, ratchets };
   }
 
-  #dropOldest({ ratchets }: KnownWriter): void {
-    for (const [key, known] of ratchets) {
-      if (ratchets.size <= RATCHETS_MAX) break;
+  /** What cannot be read, because it is damaged or another version wrote it, is asked for anew. */
+  #read({ writerId, ratchetId, state }: StoredRatchet): RestoredRatchet[] {
+    try {
+      const { ratchet: saved, ...rest } = decodeReaderState(state);
+      return [{ ...rest, ratchet: ReceivingRatchet.restore(this.#context.crypto, saved, this.#skipped) }];
+    } catch (error) {
+      if (!isSealwireError(error, 'malformed')) throw error;
+      this.#store.drop(writerId, ratchetId);
+      return [];
+    }
+  }
+
+  #dropOldest({ ratchets }: KnownWriter, channel: string): void {
+    const ofChannel = [...ratchets].filter(([, known]) => known.channel === channel);
+    for (const [key, known] of ofChannel.slice(0, -RATCHETS_MAX)) {
       this.#forget(known);
       ratchets.delete(key);
     }

@@ -1,7 +1,9 @@
 import { equalBytes } from '../../core/bytes.ts';
 import { SealwireError } from '../../core/errors.ts';
+import { formatId } from '../../core/identity/id.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import type { Clock } from '../../core/ports.ts';
+import { pinnedName } from '../../core/roster/ids.ts';
 import { memberOf } from '../../core/roster/membership.ts';
 import { channelByName, mayRead, mayWrite } from '../../core/roster/rights.ts';
 import type { Channel, RosterView, SignedRoster } from '../../core/roster/roster.ts';
@@ -44,6 +46,16 @@ export function rightsIn(view: RosterView, clock: Clock, name: string): Rights {
 export function checkWriter({ roster, channel }: Rights, identity: ValidIdentity): void {
   const member = memberOf(roster, identity);
   if (member === null || !mayWrite(channel, member)) throw notAllowed(identity.name, 'write', channel);
+}
+
+/** Throws `not-allowed` where the roster knows that id and does not let it write, or names no writers but by their ids. */
+export function checkMayBeWriter({ roster, channel }: Rights, id: Uint8Array): void {
+  const pinned = pinnedName(roster, id);
+  const isPossible =
+    pinned === undefined
+      ? roster.members.some(({ type, name }) => type === 'issued' && mayWrite(channel, name))
+      : mayWrite(channel, pinned);
+  if (!isPossible) throw notAllowed(pinned ?? formatId(id), 'write', channel);
 }
 
 /** Throws `not-allowed` unless the roster lets that identity read in the channel. */

@@ -13,10 +13,13 @@ export interface RosterSource {
   offer(bytes: Uint8Array): Promise<Offered>;
 }
 
+/** What is used of a session. */
+export type RosterSession = Pick<Session, 'peer' | 'sendControl'>;
+
 /** Told of a roster that a peer showed and that was turned away. Must not throw. */
 export type OnRefused = (error: SealwireError, peerName: string) => void;
 
-/** Versions that are handed to one peer at a time; it says what it has then, and gets the rest. */
+/** Versions are handed on up to the next multiple of it; the peer says what it has then, and gets the rest. */
 const VERSIONS_AT_ONCE = 16;
 
 /**
@@ -33,12 +36,12 @@ export class RosterExchange {
   }
 
   /** Says which version is here. */
-  greet(session: Session): void {
-    tell(session, encodeCbor(this.#source.current?.version ?? 0));
+  greet(session: RosterSession): void {
+    tell(session, encodeCbor(this.#newest()));
   }
 
   /** Takes what a peer says: the number of its version, or the bytes of one. */
-  async take(session: Session, payload: Uint8Array): Promise<void> {
+  async take(session: RosterSession, payload: Uint8Array): Promise<void> {
     try {
       const said = decodeCbor(payload, { bytesMax: ROSTER_BYTES_MAX + 8 });
       if (typeof said === 'number' && Number.isSafeInteger(said) && said >= 0) this.#handOn(session, said);
@@ -53,22 +56,31 @@ export class RosterExchange {
     }
   }
 
-  #handOn(session: Session, theirs: number): void {
-    const newest = this.#source.current?.version ?? 0;
-    for (let version = theirs + 1; version <= Math.min(newest, theirs + VERSIONS_AT_ONCE); version++) {
+  #handOn(session: RosterSession, theirs: number): void {
+    const last = Math.min(this.#newest(), (roundOf(theirs) + 1) * VERSIONS_AT_ONCE);
+    for (let version = theirs + 1; version <= last; version++) {
       const bytes = this.#source.bytesOf(version);
       if (bytes) tell(session, encodeCbor(bytes));
     }
   }
 
-  async #offer(session: Session, bytes: Uint8Array): Promise<void> {
+  async #offer(session: RosterSession, bytes: Uint8Array): Promise<void> {
+    const before = this.#newest();
     const outcome = await this.#source.offer(bytes);
-    // The peer hands on so many at a time, and hears where that has come to.
-    if (outcome === 'accepted') this.greet(session);
+    // Said more often, it would bring the same versions again and again.
+    if (outcome === 'accepted' && roundOf(this.#newest()) > roundOf(before)) this.greet(session);
+  }
+
+  #newest(): number {
+    return this.#source.current?.version ?? 0;
   }
 }
 
-function tell(session: Session, payload: Uint8Array): void {
+function roundOf(version: number): number {
+  return Math.floor(version / VERSIONS_AT_ONCE);
+}
+
+function tell(session: RosterSession, payload: Uint8Array): void {
   // A session that ends meanwhile takes nothing: both say again what they have in the next one.
   session.sendControl(KIND.roster, payload).catch(() => {});
 }

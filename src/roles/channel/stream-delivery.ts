@@ -54,7 +54,6 @@ export class StreamDelivery {
     this.#context = context;
     this.stream = about.stream;
     this.#about = about;
-    const weigh = ({ message }: Arrived): number => message.payload.length;
     this.order = new StreamOrder(bounds.heldMessagesMax, bounds.heldBytesMax, weigh);
     this.#deliver = deliver;
     this.#turns = turns;
@@ -117,6 +116,10 @@ export class StreamDelivery {
     this.#cancelGapTimer?.();
     this.#cancelGapTimer = undefined;
   }
+}
+
+function weigh({ message }: Arrived): number {
+  return message.payload.length;
 }
 
 function toDelivery(

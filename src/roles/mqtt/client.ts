@@ -62,7 +62,7 @@ export function packetPayload(payload: Uint8Array): Buffer {
 }
 
 function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOptions {
-  const { address, clientId, username, password, tls, keepaliveS, intakeMax } = settings;
+  const { address, clientId, username, password, tls, keepaliveS, keepSessionS, intakeMax } = settings;
   const { scheme: protocol, host, port, path } = address;
   return {
     protocol,
@@ -78,7 +78,7 @@ function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOpt
     ...tls,
     rejectUnauthorized: true,
     protocolVersion: version,
-    clean: true,
+    clean: keepSessionS === 0,
     keepalive: keepaliveS,
     connectTimeout: NEVER_MS,
     reconnectPeriod: 0,
@@ -87,7 +87,13 @@ function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOpt
     outgoingStore: new NoStore(),
     incomingStore: new NoStore(),
     ...(version === 5
-      ? { properties: { receiveMaximum: Math.min(intakeMax, 65_535), maximumPacketSize: PACKET_BYTES_MAX } }
+      ? {
+          properties: {
+            receiveMaximum: Math.min(intakeMax, 65_535),
+            maximumPacketSize: PACKET_BYTES_MAX,
+            ...(keepSessionS === 0 ? {} : { sessionExpiryInterval: keepSessionS }),
+          },
+        }
       : {}),
   };
 }

@@ -46,6 +46,7 @@ class MqttLine implements BrokerConnection {
   #upSinceMs: number | undefined;
   #dialling: Dialling | undefined;
   #stopPause: () => void = () => {};
+  #stopPatience: () => void = () => {};
   #isClosing = false;
   /** No connection is to be made any more. */
   #isOver = false;
@@ -65,6 +66,7 @@ class MqttLine implements BrokerConnection {
         this.#tell({ type: 'publication-refused', topic, error: refusedTopic(topic, reason) }),
     });
     this.#subscriptions = new Subscriptions({
+      isPatient: settings.keepSessionS > 0,
       onRefused: (filter, error) => this.#tell({ type: 'subscription-refused', filter, error }),
       onTakeFailed: (topic, error) => this.#tell({ type: 'take-failed', topic, error }),
     });
@@ -82,8 +84,10 @@ class MqttLine implements BrokerConnection {
 
   /** The first connection: it comes about, or this throws. */
   async start(): Promise<void> {
+    const { clock, connectTimeoutMs, keepSessionS } = this.#settings;
     const failure = await this.#dial();
     if (failure) throw failure.error;
+    if (keepSessionS > 0) this.#stopPatience = clock.after(connectTimeoutMs, () => this.#subscriptions.losePatience());
   }
 
   async publish(
@@ -124,6 +128,7 @@ class MqttLine implements BrokerConnection {
     stopTimer();
     this.#isOver = true;
     this.#stopPause();
+    this.#stopPatience();
     this.#dialling?.abort();
     this.#window.abandon(closed);
     // A moment is left even where the broker has used up all of the time: goodbye takes no answer.

@@ -26,6 +26,11 @@ export interface MqttOptions {
   readonly protocolVersion?: MqttVersion;
   /** Random unless told. Two clients with one id throw each other out. */
   readonly clientId?: string;
+  /**
+   * Seconds for which the broker keeps what comes for this client while it is away, with its subscriptions: a persistent
+   * session, which takes a `clientId` of one's own. 0 unless told. MQTT 3.1.1 knows no such time: the broker decides.
+   */
+  readonly keepSessionS?: number;
   readonly username?: string;
   readonly password?: string;
   readonly tls?: MqttTls;
@@ -79,6 +84,7 @@ export function mqttSettings(options: MqttOptions): MqttSettings {
     intakeBytesMax: TUNING.windowBytesMax,
     connectTimeoutMs: TUNING.connectTimeoutMs,
     closeTimeoutMs: TUNING.closeTimeoutMs,
+    keepSessionS: 0,
     keepaliveS: 30,
     pauseMinMs: 200,
     pauseMaxMs: 30_000,

@@ -13,6 +13,8 @@ export interface SubscribeOutlet {
 
 /** What {@link Subscriptions} tell. */
 export interface SubscriptionEvents {
+  /** What the broker kept from before comes at once, and may come sooner than who reads it here: it waits for that. */
+  readonly isPatient: boolean;
   /** Refused on a later connection. */
   readonly onRefused: (filter: string, error: SealwireError) => void;
   /** A `take` threw. */
@@ -41,9 +43,13 @@ export class Subscriptions {
   /** Those whose UNSUBSCRIBE is not answered yet. */
   readonly #leaving = new Set<() => void>();
   #outlet: SubscribeOutlet | undefined;
+  #isPatient: boolean;
+  /** Resolves when there is another reader, or no patience any more. */
+  #change: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(events: SubscriptionEvents) {
     this.#events = events;
+    this.#isPatient = events.isPatient;
   }
 
   /** Resolves once the broker grants it, be it over a later connection; rejects with `broker-refused`. */
@@ -52,6 +58,7 @@ export class Subscriptions {
     const place = this.#places.get(filter) ?? { granted: 0, readers: new Set() };
     this.#places.set(filter, place);
     place.readers.add(reader);
+    this.#changed();
     this.#ask(filter, place);
     await reader.granted.promise;
     return { qos: place.granted, unsubscribe: () => this.#unsubscribe(reader) };
@@ -83,14 +90,31 @@ export class Subscriptions {
       for (const reader of readers) reader.granted.reject(error);
     }
     this.#places.clear();
+    this.losePatience();
   }
 
   /** Gives a publication to each reader whose filter matches, one after the other; never throws nor rejects. */
   take(publication: Publication): Eventually<void> {
-    const { topic } = publication;
+    const readers = this.#readersOf(publication.topic);
+    if (readers.length > 0 || !this.#isPatient) return this.#handOut(publication, readers, 0);
+    return this.#change.promise.then(() => this.take(publication));
+  }
+
+  /** From now on what nobody reads is nobody's. */
+  losePatience(): void {
+    this.#isPatient = false;
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+  }
+
+  #readersOf(topic: string): Reader[] {
     const readers: Reader[] = [];
     for (const [filter, place] of this.#places) if (topicMatches(filter, topic)) readers.push(...place.readers);
-    return this.#handOut(publication, readers, 0);
+    return readers;
   }
 
   #handOut(publication: Publication, readers: readonly Reader[], first: number): Eventually<void> {

@@ -1,5 +1,5 @@
-import { bytesToHex, equalBytes } from '../core/bytes.ts';
-import { type ChannelStore, HELD_BOUNDS, type HeldFrame, type StoredRatchet } from '../core/channel/store.ts';
+import { bytesToHex, equalBytes } from '../../src/core/bytes.ts';
+import { type ChannelStore, HELD_BOUNDS, type HeldFrame, type StoredRatchet } from '../../src/core/channel/store.ts';
 
 interface Held extends HeldFrame {
   readonly seq: number;
