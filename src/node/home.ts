@@ -211,7 +211,8 @@ function notCreated(directory: string, cause: unknown): SealwireError {
   return notWritten(directory, cause);
 }
 
-function notWritten(path: string, cause: unknown): SealwireError {
+/** `file-unwritable`, for whatever kept the file from being written. */
+export function notWritten(path: string, cause: unknown): SealwireError {
   const code = (cause as NodeJS.ErrnoException).code ?? 'unknown error';
   const why = { EACCES: 'this user may not write there', ENOSPC: 'the disk is full', EROFS: 'the disk is read-only' };
   const reason = Object.entries(why).find(([key]) => key === code)?.[1] ?? code;

@@ -1,14 +1,13 @@
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { equalBytes } from '../core/bytes.ts';
-import { SealwireError } from '../core/errors.ts';
+import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { formatId, parseId } from '../core/identity/id.ts';
 import { ROSTER_BYTES_MAX } from '../core/limits.ts';
 import type { RosterStore } from '../core/roster/store.ts';
 import type { RosterTrust } from '../core/roster/succession.ts';
 import { createFile, readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
-import type { Home } from './home.ts';
+import { type Home, notWritten } from './home.ts';
 
 const VERSION_FILE = /^\d{6,}\.cose$/;
 
@@ -26,20 +25,22 @@ export class RosterFiles implements RosterStore {
   }
 
   async load(): Promise<readonly Uint8Array[]> {
-    const files = await this.#files();
-    return Promise.all(files.map((path) => readSmallFileBytes(path, { bytesMax: ROSTER_BYTES_MAX })));
+    const inOrder = (await this.#files()).toSorted(
+      (one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10),
+    );
+    return Promise.all(
+      inOrder.map((name) => readSmallFileBytes(join(this.#directory, name), { bytesMax: ROSTER_BYTES_MAX })),
+    );
   }
 
   /** Two commands of one home may take in the same version; throws `file-unwritable` where they make two of one number. */
   async keep(version: number, bytes: Uint8Array): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const path = join(this.#directory, `${String(version).padStart(6, '0')}.cose`);
     try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       await createFile(path, bytes);
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') {
-        throw new SealwireError('file-unwritable', `${path} cannot be written.`, { cause });
-      }
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw notWritten(path, cause);
       if (equalBytes(await readSmallFileBytes(path, { bytesMax: ROSTER_BYTES_MAX }), bytes)) return;
       throw new SealwireError('file-unwritable', `Another version ${version} of the roster is in ${path} already.`, {
         hint: 'Another command was at work on it at the same time: run this one again.',
@@ -50,22 +51,30 @@ export class RosterFiles implements RosterStore {
 
   /** Forgets every version. */
   async clear(): Promise<void> {
-    for (const path of await this.#files()) await rm(path, { force: true });
+    for (const name of await this.#files()) await rm(join(this.#directory, name), { force: true });
   }
 
   async #files(): Promise<string[]> {
-    const names = await readdir(this.#directory).catch(() => []);
-    return names
-      .filter((name) => VERSION_FILE.test(name))
-      .toSorted()
-      .map((name) => join(this.#directory, name));
+    try {
+      return (await readdir(this.#directory)).filter((name) => VERSION_FILE.test(name));
+    } catch (cause) {
+      // Whoever took what cannot be read for nothing would begin again with an old roster.
+      if (isMissing(cause)) return [];
+      throw new SealwireError('file-unreadable', `The roster in ${this.#directory} cannot be read.`, { cause });
+    }
   }
 }
 
-/** Which roster the home goes by, and on whose word; undefined for none. Throws `malformed`. */
+/**
+ * Which roster the home goes by, and on whose word; undefined for none. Throws `malformed`, and `file-unreadable` where
+ * there may be one.
+ */
 export async function readRosterTrust(home: Home): Promise<RosterTrust | undefined> {
-  if (!existsSync(trustFile(home))) return undefined;
-  const text = await readSmallFile(trustFile(home));
+  const text = await readSmallFile(trustFile(home)).catch((error: unknown) => {
+    if (isSealwireError(error, 'file-unreadable') && isMissing(error.cause)) return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
   try {
     const { name, authority } = JSON.parse(text) as { readonly name?: unknown; readonly authority?: unknown };
     if (typeof name === 'string' && typeof authority === 'string') return { name, authorityId: parseId(authority) };
@@ -79,8 +88,20 @@ export async function readRosterTrust(home: Home): Promise<RosterTrust | undefin
 
 /** From now on the home goes by this roster; throws `file-unwritable`. */
 export async function writeRosterTrust(home: Home, { name, authorityId }: RosterTrust): Promise<void> {
-  await mkdir(rosterDirectory(home), { recursive: true, mode: 0o700 });
-  await replaceFile(trustFile(home), `${JSON.stringify({ name, authority: formatId(authorityId) }, null, 2)}\n`);
+  await write(trustFile(home), `${JSON.stringify({ name, authority: formatId(authorityId) }, null, 2)}\n`);
+}
+
+async function write(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await replaceFile(path, content);
+  } catch (cause) {
+    throw notWritten(path, cause);
+  }
+}
+
+function isMissing(cause: unknown): boolean {
+  return (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
 }
 
 function trustFile(home: Home): string {

@@ -48,7 +48,11 @@ export async function beginRosterAs(identity: LoadedIdentity, directory: string,
  * Signs the version that follows. Throws `not-allowed` where this home is not the authority, `usage` where nothing would
  * change, and `roster-invalid` where the roster would contradict itself.
  */
-export async function editRosterAs(identity: LoadedIdentity, directory: string, edit: RosterEdit): Promise<SignedRoster> {
+export async function editRosterAs(
+  identity: LoadedIdentity,
+  directory: string,
+  edit: RosterEdit,
+): Promise<SignedRoster> {
   const { keeper, now } = await ownRoster(directory);
   const authorityId = identityId(nodeCrypto, now.authorityKey);
   if (!equalBytes(authorityId, identity.id)) {
