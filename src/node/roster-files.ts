@@ -40,8 +40,9 @@ export class RosterFiles implements RosterStore {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       await createFile(path, bytes);
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw notWritten(path, cause);
-      if (equalBytes(await readSmallFileBytes(path, { bytesMax: ROSTER_BYTES_MAX }), bytes)) return;
+      const there = await readSmallFileBytes(path, { bytesMax: ROSTER_BYTES_MAX }).catch(() => undefined);
+      if (!there) throw notWritten(path, cause);
+      if (equalBytes(there, bytes)) return;
       throw new SealwireError('file-unwritable', `Another version ${version} of the roster is in ${path} already.`, {
         hint: 'Another command was at work on it at the same time: run this one again.',
         cause,
