@@ -22,7 +22,8 @@ import {
 } from '../node/home.ts';
 import { generateKey } from '../node/key-files.ts';
 import { readRosterTrust } from '../node/roster-files.ts';
-import { beginRosterAs, editRosterAs, joinRoster, ownRoster } from './roster/authority.ts';
+import { beginRosterAs, editRosterAs, ownRoster } from './roster/authority.ts';
+import { joinRoster } from './roster/taking.ts';
 
 /** The channel that a roster has which is made here: all who enrol write and read everything. */
 export const FIRST_CHANNEL = 'all';

@@ -38,6 +38,8 @@ export function eventSentence(event: PeerEvent): string | undefined {
       return `The broker at ${event.remote}: ${brokerSentence(event.event)}`;
     case 'channel':
       return channelSentence(event.event);
+    case 'roster':
+      return `The roster ${event.name} is at version ${event.version} now.`;
     case 'renewed':
       return `This identity has a new certificate, valid until ${new Date(event.untilMs).toISOString().slice(0, 10)}.`;
     case 'renewal-failed':

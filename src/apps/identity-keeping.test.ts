@@ -8,9 +8,9 @@ import { refused } from '../../test/support/refused.ts';
 import { parseId } from '../core/identity/id.ts';
 import { readCertificates } from '../node/certificates.ts';
 import { loadIdentity, openHome } from '../node/home.ts';
-import { initHome, showIdentity, trustAdd, trustList } from './identity.ts';
+import { initHome, openIdentity, showIdentity, trustAdd, trustList } from './identity.ts';
 import { exportHome, importHome, replaceKey } from './identity-keeping.ts';
-import { beginRoster, ownRoster } from './roster/authority.ts';
+import { beginRosterAs, ownRoster } from './roster/authority.ts';
 
 const nowMs = NOW_MS;
 
@@ -90,7 +90,7 @@ test('the roster goes along, and whoever signs one keeps the key', async (contex
   const { at, secret } = await place(context);
   const backupPassphraseFile = await secret('backup', 'opens the backup\n');
   await initHome({ directory: at('ann'), name: 'ann', nowMs: Date.now() });
-  const begun = await beginRoster(at('ann'), 'works', {});
+  const begun = await beginRosterAs(await openIdentity(at('ann'), { nowMs: Date.now() }), at('ann'), 'works');
   const file = at('ann.backup');
   await exportHome(at('ann'), { file, backupPassphraseFile });
   await importHome(at('new'), { file, backupPassphraseFile, nowMs });

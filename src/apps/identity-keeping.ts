@@ -15,7 +15,7 @@ import { RosterFiles, readRosterTrust } from '../node/roster-files.ts';
 import { type IdentityView, openIdentity, showIdentity } from './identity.ts';
 import { channelsFile } from './open-bus.ts';
 import { openRoster } from './open-roster.ts';
-import { joinRoster } from './roster/authority.ts';
+import { joinRoster } from './roster/taking.ts';
 
 /** What `id export` takes beside the home; secrets come from files only. */
 export interface ExportOptions {

@@ -202,7 +202,7 @@ export class SealwireBus implements AsyncDisposable {
    * awaited or not, and the payload may be changed at once. Rejects with `topic-invalid`, `identity-unknown`, as `Session.send` does, and in a channel with `roster-…`, `channel-unknown` or
    * `not-allowed`.
    */
-  async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions): Promise<Sent> {
+  async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions = {}): Promise<Sent> {
     // While a name is looked up or a session opened, the caller may change its bytes.
     const kept = payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
     if (to === undefined) return this.#bus.publishInChannel(topic, kept, options);

@@ -28,6 +28,8 @@ export type PeerEvent =
   | { readonly type: 'session-lost'; readonly error: SealwireError; readonly peer: string }
   /** Something happened in a channel, or to the roster. */
   | { readonly type: 'channel'; readonly event: ChannelEvent }
+  /** The authority has changed the roster: what follows goes by the newer version. */
+  | { readonly type: 'roster'; readonly name: string; readonly version: number }
   /** The session with the notary was lost or its answer does not hold; it is tried again. */
   | { readonly type: 'notary-trouble'; readonly error: SealwireError }
   /** The authority gave another certificate, valid until then (milliseconds since 1970), or has not yet. */
@@ -59,7 +61,7 @@ export interface OpenPeerOptions {
 
 /**
  * Opens the identity of a home as a peer that dials and listens. Throws `home-missing`, `passphrase-required`,
- * `passphrase-wrong`, `certificate-expired`, and with a notary whatever keeps it from a session with that.
+ * `passphrase-wrong`, `certificate-expired`, `key-changed` where its trust and its roster know a name by two keys, and with a notary whatever keeps it from a session with that.
  */
 export async function openPeer(options: OpenPeerOptions): Promise<SealwirePeer> {
   const home = await openHome(options.home);
@@ -67,7 +69,10 @@ export async function openPeer(options: OpenPeerOptions): Promise<SealwirePeer> 
     ...(options.passphrase === undefined ? {} : { passphrase: options.passphrase }),
     nowMs: systemClock.now(),
   });
-  const peer = new SealwirePeer(home, loaded, await openRoster(home), options);
+  const roster = await openRoster(home);
+  // Before anything is sent to whoever is meant by a name.
+  anchorsWith(await readTrust(home), roster?.current);
+  const peer = new SealwirePeer(home, loaded, roster, options);
   try {
     await peer.start();
   } catch (error) {
@@ -101,6 +106,7 @@ export class SealwirePeer implements AsyncDisposable {
     this.#onEvent = options.onEvent ?? (() => {});
     const shared = peerOptions(home, identity, roster, options);
     this.#roster = roster;
+    roster?.onChange(({ name, version }) => this.#onEvent({ type: 'roster', name, version }));
     this.#identity = identity;
     this.#shared = shared;
     this.#transports = new Transports(identity, shared);

@@ -101,8 +101,8 @@ export async function replaceFile(path: string, content: string | Uint8Array): P
 }
 
 /** As {@link replaceFile}, but rejects with Node's `EEXIST` where something stands there already. */
-export async function createFile(path: string, text: string): Promise<void> {
-  const temporary = await writeTemporary(path, text);
+export async function createFile(path: string, content: string | Uint8Array): Promise<void> {
+  const temporary = await writeTemporary(path, content);
   try {
     // A rename would overwrite what another process put there meanwhile.
     await link(temporary, path);

@@ -110,6 +110,19 @@ test('what cannot be written is told, and the keeper stays where it was', async 
   assert.equal(await keeper.offer(second.bytes), 'accepted');
 });
 
+test('two commands of one home may take in the same version, and not two of one number', async (context) => {
+  const { home } = await emptyHome(context);
+  const files = new RosterFiles(home);
+  const [first, second] = await versions(2);
+  assert.ok(first && second);
+  await files.keep(1, first.bytes);
+  await new RosterFiles(home).keep(1, first.bytes);
+  assert.equal(await refusal(new RosterFiles(home).keep(1, second.bytes)), 'file-unwritable');
+  assert.deepEqual(await files.load(), [first.bytes]);
+  await files.clear();
+  assert.deepEqual(await files.load(), []);
+});
+
 test('a version that waited for another one is told as well where it cannot be written', async (context) => {
   const { home, directory } = await emptyHome(context);
   const [first, second] = await versions(2);

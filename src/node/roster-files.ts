@@ -1,11 +1,12 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { equalBytes } from '../core/bytes.ts';
 import { isSealwireError, SealwireError } from '../core/errors.ts';
 import { formatId, parseId } from '../core/identity/id.ts';
 import { ROSTER_BYTES_MAX } from '../core/limits.ts';
 import type { RosterStore } from '../core/roster/store.ts';
 import type { RosterTrust } from '../core/roster/succession.ts';
-import { readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
+import { createFile, readSmallFile, readSmallFileBytes, replaceFile } from './files.ts';
 import { type Home, notWritten } from './home.ts';
 
 const VERSION_FILE = /^\d{6,}\.cose$/;
@@ -24,20 +25,39 @@ export class RosterFiles implements RosterStore {
   }
 
   async load(): Promise<readonly Uint8Array[]> {
-    const names = (await this.#files()).filter((name) => VERSION_FILE.test(name));
-    const inOrder = names.toSorted((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10));
+    const inOrder = (await this.#files()).toSorted(
+      (one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10),
+    );
     return Promise.all(
       inOrder.map((name) => readSmallFileBytes(join(this.#directory, name), { bytesMax: ROSTER_BYTES_MAX })),
     );
   }
 
+  /** Two commands of one home may take in the same version; throws `file-unwritable` where they make two of one number. */
   async keep(version: number, bytes: Uint8Array): Promise<void> {
-    await write(join(this.#directory, `${String(version).padStart(6, '0')}.cose`), bytes);
+    const path = join(this.#directory, `${String(version).padStart(6, '0')}.cose`);
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await createFile(path, bytes);
+    } catch (cause) {
+      const there = await readSmallFileBytes(path, { bytesMax: ROSTER_BYTES_MAX }).catch(() => undefined);
+      if (!there) throw notWritten(path, cause);
+      if (equalBytes(there, bytes)) return;
+      throw new SealwireError('file-unwritable', `Another version ${version} of the roster is in ${path} already.`, {
+        hint: 'Another command was at work on it at the same time: run this one again.',
+        cause,
+      });
+    }
+  }
+
+  /** Forgets every version. */
+  async clear(): Promise<void> {
+    for (const name of await this.#files()) await rm(join(this.#directory, name), { force: true });
   }
 
   async #files(): Promise<string[]> {
     try {
-      return await readdir(this.#directory);
+      return (await readdir(this.#directory)).filter((name) => VERSION_FILE.test(name));
     } catch (cause) {
       // Whoever took what cannot be read for nothing would begin again with an old roster.
       if (isMissing(cause)) return [];

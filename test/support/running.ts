@@ -29,12 +29,17 @@ export class RunningCommand implements AsyncDisposable {
 
   /** Its first line of standard error; throws where it ends before. */
   async note(): Promise<string> {
-    while (!this.#stderr.includes('\n')) {
+    await this.noted(/\n/);
+    return this.#stderr.slice(0, this.#stderr.indexOf('\n'));
+  }
+
+  /** Waits until standard error says this; throws where it ends before. */
+  async noted(words: RegExp): Promise<void> {
+    while (!words.test(this.#stderr)) {
       const more = once(this.#child.stderr, 'data');
       const ended = once(this.#child, 'close').then(() => Promise.reject(new Error('the command ended')));
       await Promise.race([more, ended]);
     }
-    return this.#stderr.slice(0, this.#stderr.indexOf('\n'));
   }
 
   /** Its next line of standard output; throws where it ends before. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { formatId } from '../../src/core/identity/id.ts';
 import { noMosquitto } from './brokers.ts';
 import { type Ended, type RunOptions, runSealwire } from './child.ts';
 import { RunningCommand } from './running.ts';
@@ -27,13 +28,25 @@ export class Terminals {
   }
 
   static async open(context: TestContext, ...names: readonly string[]): Promise<Terminals> {
+    const terminals = await Terminals.strangers(context, ...names);
+    const members = [...terminals.#members.values()];
+    await Promise.all(members.map((member) => trustOnly(member, members)));
+    return terminals;
+  }
+
+  /** As {@link Terminals.open}, but nobody trusts anybody. */
+  static async strangers(context: TestContext, ...names: readonly string[]): Promise<Terminals> {
     const directory = await mkdtemp(join(tmpdir(), 'sealwire-test-'));
     const parts = new AsyncDisposableStack();
     context.after(() => parts.disposeAsync());
     parts.defer(() => rm(directory, { recursive: true, force: true }));
     const members = await Promise.all(names.map((name) => makeMember(directory, name)));
-    await Promise.all(members.map((member) => trustOnly(member, members)));
     return new Terminals(directory, members, parts);
+  }
+
+  /** Somebody's id, `SHA256:…`. */
+  id(name: string): string {
+    return formatId(this.#member(name).identity.id);
   }
 
   /** One more home, at `false-NAME`, with another key for the name: it trusts everybody, and nobody knows of it. */
@@ -50,9 +63,7 @@ export class Terminals {
 
   /** Somebody's home. */
   home(name: string): string {
-    const member = this.#members.get(name);
-    if (!member) throw new Error(`${name} has no home here`);
-    return member.home;
+    return this.#member(name).home;
   }
 
   /** Runs a command of `name` to its end. */
@@ -80,11 +91,34 @@ export class Terminals {
     return command;
   }
 
+  /** Runs a command of `name` with `--json` to its good end; gives its lines. */
+  async lines(name: string, ...args: readonly string[]): Promise<Record<string, unknown>[]> {
+    const { code, stdout, stderr } = await this.run(name, ['--json', ...args]);
+    if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
+    return stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  }
+
+  /** Runs a command of `name` with `--json` that has to fail; gives the error. */
+  async error(name: string, ...args: readonly string[]): Promise<TerminalError> {
+    const ended = await this.run(name, ['--json', ...args]);
+    if (ended.code === 0) throw new Error(`${args.join(' ')} was done: ${ended.stdout}`);
+    return errorOf(ended);
+  }
+
   /** Starts `sealwire notary` at a broker, and waits until it listens. */
   async notary(url: string, ...args: readonly string[]): Promise<RunningCommand> {
     const command = this.start('notary', '--json', 'notary', '--listen', 'tcp://127.0.0.1:0', '--broker', url, ...args);
     await command.json();
     return command;
+  }
+
+  #member(name: string): Member {
+    const member = this.#members.get(name);
+    if (!member) throw new Error(`${name} has no home here`);
+    return member;
   }
 }
 

@@ -3,25 +3,26 @@ import { SealwireError } from '../../core/errors.ts';
 import { parseId } from '../../core/identity/id.ts';
 import { ROSTER_BYTES_MAX } from '../../core/limits.ts';
 import type { BrokerConnection } from '../../core/ports.ts';
-import { decodeRoster } from '../../core/roster/signed-roster.ts';
+import { checkRosterName } from '../../core/roster/roster-check.ts';
+import type { RosterTrust } from '../../core/roster/succession.ts';
 import { systemClock } from '../../node/clock.ts';
-import { nodeCrypto, nodeVerifier } from '../../node/crypto.ts';
+import { nodeCrypto } from '../../node/crypto.ts';
 import { readSmallFileBytes } from '../../node/files.ts';
 import { openHome } from '../../node/home.ts';
-import { RosterFiles, readRosterTrust, writeRosterTrust } from '../../node/roster-files.ts';
 import { followRoster, publishRoster } from '../../roles/bus/roster-feed.ts';
-import { RosterKeeper } from '../../roles/roster-keeper.ts';
+import type { RosterKeeper } from '../../roles/roster-keeper.ts';
 import { type BrokerFlags, brokerOptions, withBrokerFlags } from '../broker-flags.ts';
 import { connectAs } from '../connect-broker.ts';
 import { printable } from '../console.ts';
 import type { Context } from '../context.ts';
 import { openIdentity } from '../identity.ts';
 import { notEmpty } from '../program.ts';
-import { type AuthorityFlags, joinRoster, ownRoster, readRosterFile, rosterFile } from './authority.ts';
+import { ownRoster } from './authority.ts';
 import { writePublicFile } from './public-file.ts';
+import { checkWithoutRoster, joinRosterFile, judgeRoster, keepRoster, rosterFile } from './taking.ts';
 import { printRoster } from './views.ts';
 
-type MaybeBrokerFlags = Omit<BrokerFlags, 'broker'> & { readonly broker?: string } & AuthorityFlags;
+type MaybeBrokerFlags = Omit<BrokerFlags, 'broker'> & { readonly broker?: string; readonly passphraseFile?: string };
 
 /** Versions of a roster file are read up to so many bytes together. */
 const FILE_BYTES_MAX: number = 512 * ROSTER_BYTES_MAX;
@@ -54,60 +55,67 @@ interface JoinFlags extends MaybeBrokerFlags {
 }
 
 async function publish(context: Context, flags: MaybeBrokerFlags & { readonly out?: string }): Promise<void> {
-  const { keeper, now } = await ownRoster(context.home);
-  if (flags.out === undefined && flags.broker === undefined) {
+  const { out, broker: url } = flags;
+  if (out === undefined && url === undefined) {
     throw new SealwireError('usage', 'Name where the roster is to go.', { hint: '--broker URL, or --out FILE.' });
   }
-  if (flags.out !== undefined) await writePublicFile(flags.out, rosterFile(keeper));
-  if (flags.broker !== undefined) {
-    await using broker = await connect(context, flags.broker, flags);
+  const { keeper, now } = await ownRoster(context.home);
+  if (out !== undefined) await writePublicFile(out, rosterFile(keeper));
+  if (url !== undefined) {
+    await using broker = await connect(context, url, flags);
     await publishRoster(broker, keeper);
   }
   const { name, version } = now;
-  const at = flags.broker ?? flags.out ?? '';
+  const at = [out, url].filter((place) => place !== undefined);
   if (context.json) await context.console.json({ event: 'published', name, version, at });
-  else context.console.note(`Version ${version} of the roster ${name} is at ${at}.`);
+  else context.console.note(printable(`Version ${version} of the roster ${name} is at ${at.join(' and at ')}.`));
 }
 
 async function join(context: Context, file: string | undefined, flags: JoinFlags): Promise<void> {
-  const home = await openHome(context.home);
-  const authorityId = parseId(flags.authority);
-  if (await readRosterTrust(home)) {
-    throw new SealwireError('usage', 'This home goes by a roster already.', {
-      hint: 'Newer versions come by themselves, through the broker.',
+  const { broker, name } = flags;
+  if ((file === undefined) === (broker === undefined) || (broker === undefined) !== (name === undefined)) {
+    throw new SealwireError('usage', 'A roster comes from a file, or from a --broker by its --name.', {
+      hint: 'sealwire roster join FILE --authority SHA256:…, or --broker URL --name NAME in the place of FILE.',
     });
   }
+  const authorityId = parseId(flags.authority);
   const keeper =
     file === undefined
-      ? await joinAtBroker(context, flags, authorityId)
-      : await joinRoster(home, ...(await readFile(file, authorityId)));
-  if (!keeper.current)
-    throw new SealwireError('roster-missing', `There is no roster in ${file ?? flags.broker ?? ''}.`);
-  await printRoster(keeper.current, context);
+      ? await joinAtBroker(context, flags, broker ?? '', { name: name ?? '', authorityId })
+      : await joinRosterFile(
+          await openHome(context.home),
+          authorityId,
+          await readSmallFileBytes(file, { bytesMax: FILE_BYTES_MAX }),
+        );
+  if (keeper.current) await printRoster(keeper.current, context);
 }
 
-async function readFile(
-  file: string,
-  authorityId: Uint8Array,
-): Promise<[trust: { readonly name: string; readonly authorityId: Uint8Array }, versions: Uint8Array[]]> {
-  const versions = readRosterFile(await readSmallFileBytes(file, { bytesMax: FILE_BYTES_MAX }));
-  const [first] = versions;
-  if (!first) throw new SealwireError('malformed', `${file} holds no roster.`);
-  return [{ name: decodeRoster(nodeCrypto, first).name, authorityId }, versions];
-}
-
-async function joinAtBroker(context: Context, flags: JoinFlags, authorityId: Uint8Array): Promise<RosterKeeper> {
-  const { broker: url, name } = flags;
-  if (url === undefined || name === undefined) {
-    throw new SealwireError('usage', 'A roster comes from a file, or from a --broker by its --name.');
-  }
+/** Throws `roster-missing` where the broker has none of that name, and what is wrong with the one that it shows. */
+async function joinAtBroker(
+  context: Context,
+  flags: JoinFlags,
+  url: string,
+  trust: RosterTrust,
+): Promise<RosterKeeper> {
   const home = await openHome(context.home);
-  const store = new RosterFiles(home);
-  const keeper = await RosterKeeper.open({ name, authorityId, store, crypto: nodeCrypto, verifierOf: nodeVerifier });
+  await checkWithoutRoster(home);
+  checkRosterName(trust.name);
+  const keeper = await judgeRoster(trust);
   await using broker = await connect(context, url, flags);
-  const tell = (error: SealwireError): void => context.console.note(printable(`${error.message} [${error.code}]`));
-  await context.interruptible(followRoster(broker, keeper, systemClock, tell));
-  if (keeper.current) await writeRosterTrust(home, { name, authorityId });
+  let refused: SealwireError | undefined;
+  const following = followRoster(broker, keeper, systemClock, (error) => {
+    refused ??= error;
+  });
+  await context.interruptible(following);
+  if (keeper.failure) throw keeper.failure;
+  if (!keeper.current) {
+    const sentence = `The broker ${broker.remote} shows no roster ${trust.name}.`;
+    const hint = 'Have whoever holds it put it there: sealwire roster publish --broker URL.';
+    throw refused ?? new SealwireError('roster-missing', sentence, { hint });
+  }
+  // Anybody at the broker can show something else beside it.
+  if (refused) context.console.note(printable(`${refused.message} [${refused.code}]`));
+  await keepRoster(home, trust, keeper);
   return keeper;
 }
 

@@ -17,13 +17,19 @@ import { decodeRoster } from '../../core/roster/signed-roster.ts';
 import { readCertificates } from '../../node/certificates.ts';
 import { nodeCrypto } from '../../node/crypto.ts';
 import { readSmallFileBytes } from '../../node/files.ts';
+import type { LoadedIdentity } from '../../node/home.ts';
 import { printable } from '../console.ts';
 import type { Context } from '../context.ts';
+import { openIdentity } from '../identity.ts';
 import { notEmpty, wholeNumber } from '../program.ts';
-import { type AuthorityFlags, beginRoster, editRoster, ownRoster } from './authority.ts';
+import { beginRosterAs, editRosterAs, ownRoster, type RosterEdit } from './authority.ts';
 import { registerRosterCarrying } from './carrying.ts';
 import { type ChannelFlags, channelChange, withChannelFlags } from './channel-flags.ts';
 import { printRoster, rosterJson } from './views.ts';
+
+interface AuthorityFlags {
+  readonly passphraseFile?: string;
+}
 
 /** `roster`: who may write and read what, as its authority signs it. */
 export function registerRoster(program: Command, context: Context): void {
@@ -48,7 +54,8 @@ function registerInit(roster: Command, context: Context): void {
       .description('begin a roster; the identity of this home is its authority, and its first member')
       .argument('<name>', 'what the roster is called, for example works', notEmpty),
   ).action(async (name: string, flags: AuthorityFlags) => {
-    const begun = await beginRoster(context.home, name, flags);
+    const identity = await identityOf(context, flags);
+    const begun = await beginRosterAs(identity, context.home, name);
     await printRoster(begun, context);
     if (!context.json) {
       context.console.note(
@@ -63,8 +70,8 @@ function registerShow(roster: Command, context: Context): void {
   roster
     .command('show')
     .description('print the roster that this home goes by')
-    .option('--version <number>', 'an earlier version', wholeNumber(1, Number.MAX_SAFE_INTEGER))
-    .action(async ({ version }: { readonly version?: number }) => {
+    .argument('[version]', 'an earlier version, by its number', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .action(async (version: number | undefined) => {
       await printRoster(await versionOf(context.home, version), context);
     });
   roster
@@ -99,7 +106,7 @@ function registerMembers(roster: Command, context: Context): void {
       .option('--replace', 'put this key in the place of the one that the member had, which counts no more'),
   ).action(async (name: string, subject: string | undefined, flags: AddFlags) => {
     const edit = await additionOf(name, subject, flags);
-    await printChange(await editRoster(context.home, flags, edit), context);
+    await change(context, flags, edit);
   });
   withPassphrase(
     roster
@@ -107,7 +114,7 @@ function registerMembers(roster: Command, context: Context): void {
       .description('remove a member: what follows is sealed with keys that it does not get')
       .argument('<name>', 'as `roster show` prints it', notEmpty),
   ).action(async (name: string, flags: AuthorityFlags) => {
-    await printChange(await editRoster(context.home, flags, (before) => removeMember(before, name)), context);
+    await change(context, flags, (before) => removeMember(before, name));
   });
 }
 
@@ -115,7 +122,7 @@ async function additionOf(
   name: string,
   subject: string | undefined,
   { ca, pattern, replace }: AddFlags,
-): Promise<(before: RosterContent, timeS: number) => RosterContent> {
+): Promise<RosterEdit> {
   if ((ca === undefined) === (subject === undefined) || (pattern !== undefined && ca === undefined)) {
     throw new SealwireError('usage', 'A member is named by its id or certificate, or by --ca and --pattern.', {
       hint: 'sealwire roster add boiler SHA256:…, or: sealwire roster add sensors --ca ca.pem --pattern "sensor-*"',
@@ -139,9 +146,9 @@ function registerChannel(roster: Command, context: Context): void {
         .argument('<name>', 'what the channel is called', notEmpty),
     ),
   ).action(async (name: string, flags: ChannelFlags & AuthorityFlags) => {
-    const edit = (before: RosterContent): RosterContent =>
+    const edit: RosterEdit = (before) =>
       flags.remove ? removeChannel(before, name) : changeChannel(before, name, channelChange(flags));
-    await printChange(await editRoster(context.home, flags, edit), context);
+    await change(context, flags, edit);
   });
 }
 
@@ -157,11 +164,11 @@ function registerRevoke(roster: Command, context: Context): void {
         wholeNumber(0, Number.MAX_SAFE_INTEGER),
       ),
   ).action(async (subject: string, flags: AuthorityFlags & { readonly since?: number }) => {
-    const edit = (before: RosterContent, timeS: number): RosterContent => {
+    const edit: RosterEdit = (before, timeS) => {
       const id = subject.startsWith('SHA256:') ? parseId(subject) : pinnedId(before, subject);
       return revoke(before, id, timeS, flags.since ?? null);
     };
-    await printChange(await editRoster(context.home, flags, edit), context);
+    await change(context, flags, edit);
   });
 }
 
@@ -175,8 +182,16 @@ function registerHandover(roster: Command, context: Context): void {
     const [certificate] = readCertificates(await readSmallFileBytes(file), file);
     if (!certificate) throw new SealwireError('malformed', `${file} holds no certificate.`);
     const authorityKey = certificate.publicKey;
-    await printChange(await editRoster(context.home, flags, (before) => ({ ...before, authorityKey })), context);
+    await change(context, flags, (before) => ({ ...before, authorityKey }));
   });
+}
+
+function identityOf({ home }: Context, { passphraseFile }: AuthorityFlags): Promise<LoadedIdentity> {
+  return openIdentity(home, { nowMs: Date.now(), passphraseFile });
+}
+
+async function change(context: Context, flags: AuthorityFlags, edit: RosterEdit): Promise<void> {
+  await printChange(await editRosterAs(await identityOf(context, flags), context.home, edit), context);
 }
 
 async function printChange(now: SignedRoster, context: Context): Promise<void> {

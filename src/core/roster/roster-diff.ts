@@ -34,7 +34,7 @@ export function memberText(member: RosterMember): string {
 export function channelText(channel: Channel): string {
   const { name, filters, writers, readers, confirmers, rotateAfterMs, rotateAfterFrames, batchMax } = channel;
   const more = [
-    `confirmed by ${typeof confirmers === 'string' ? confirmers : confirmers.join(', ')}`,
+    `confirmed by ${typeof confirmers === 'string' ? confirmers : confirmers.join(', ') || 'none'}`,
     `new keys after ${rotateAfterMs / 1000} s or ${rotateAfterFrames} frames`,
     `batches of ${batchMax}`,
     ...(channel.paddingBytes > 0 ? [`padded to ${channel.paddingBytes}`] : []),
