@@ -140,6 +140,6 @@ test('a name that the home trusts as somebody else than the roster does is loud'
     'bob',
     ...broker,
   );
-  assert.deepEqual([code, exit], ['key-changed', 1], message);
+  assert.deepEqual([code, exit], ['key-changed', 6], message);
   assert.match(hint ?? '', /trust remove 'bob'/);
 });
