@@ -17,14 +17,14 @@ export type ToFleet =
   | { readonly type: 'publish'; readonly topic: string; readonly payload: Uint8Array; readonly qos: Qos }
   | { readonly type: 'subscribe'; readonly id: number; readonly filter: string; readonly qos: Qos }
   | { readonly type: 'join'; readonly reader: number }
-  /** All readers that are there, without a word. */
-  | { readonly type: 'vanish' };
+  | { readonly type: 'leave' };
 
 /** What it is told. */
 export type FromFleet =
   | { readonly type: 'publication'; readonly id: number; readonly topic: string; readonly payload: Uint8Array }
   | { readonly type: 'subscribed'; readonly id: number }
-  | { readonly type: 'joined'; readonly reader: number };
+  | { readonly type: 'joined'; readonly reader: number }
+  | { readonly type: 'left' };
 
 // Certificates of members are of that time.
 const started = Date.now();
@@ -49,7 +49,7 @@ export async function join(who: number | 'writer', broker: BrokerConnection): Pr
   const name = who === 'writer' ? who : nameOf(who);
   const identity = all.find((one) => one.name === name);
   if (!identity) throw new Error(`nobody is ${name}`);
-  const roster = rosterOf(all, { writers: ['writer'], readers: all.map((one) => one.name).slice(1), history: true });
+  const roster = rosterOf(all, { writers: ['writer'], readers: all.map((one) => one.name).slice(1) });
   const { id, certificates, signer } = identity;
   const own = { id, name, publicKey: signer.publicKey, trust: 'pin' as const, authority: null, certificates };
   const peer = new Peer({ identity, anchors: () => all, crypto: nodeCrypto, clock, verifierOf: nodeVerifier });

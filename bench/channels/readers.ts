@@ -1,5 +1,6 @@
 import { parentPort } from 'node:worker_threads';
-import type { BrokerConnection, Publication, TakePublication } from '../../src/core/ports.ts';
+import type { Publication, TakePublication } from '../../src/core/ports.ts';
+import type { Bus } from '../../src/roles/bus/bus.ts';
 import { memoryBroker } from '../../src/roles/memory-broker.ts';
 import { type FromFleet, join, type ToFleet } from './fleet.ts';
 
@@ -7,7 +8,7 @@ import { type FromFleet, join, type ToFleet } from './fleet.ts';
 const broker = memoryBroker();
 const writer = broker.connect('writer');
 const FILTER = 'plant/#';
-const lines: BrokerConnection[] = [];
+const buses: Bus[] = [];
 let last: Publication | undefined;
 
 function tell(message: FromFleet): void {
@@ -16,7 +17,6 @@ function tell(message: FromFleet): void {
 
 async function takeIn(reader: number): Promise<void> {
   const line = broker.connect();
-  lines.push(line);
   let take: TakePublication = () => {};
   const bus = await join(reader, {
     remote: line.remote,
@@ -29,6 +29,7 @@ async function takeIn(reader: number): Promise<void> {
     close: () => line.close(),
     [Symbol.asyncDispose]: () => line.close(),
   });
+  buses.push(bus);
   await bus.subscribe(FILTER);
   if (last) await take(last);
   const { done } = await bus[Symbol.asyncIterator]().next();
@@ -38,9 +39,9 @@ async function takeIn(reader: number): Promise<void> {
 
 async function obey(message: ToFleet): Promise<void> {
   if (message.type === 'join') return takeIn(message.reader);
-  if (message.type === 'vanish') {
-    await Promise.all(lines.splice(0).map((line) => line.close()));
-    return;
+  if (message.type === 'leave') {
+    await Promise.all(buses.map((bus) => bus.close()));
+    return tell({ type: 'left' });
   }
   if (message.type === 'subscribe') {
     const { id, filter, qos } = message;

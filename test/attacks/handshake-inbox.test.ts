@@ -244,9 +244,9 @@ test('N2b: ephemeral and signing keys swapped, under the names of the two: refus
   ];
   const mallory = await twoFaced(parts, { asBob, asAlice });
   const there = refused(mallory.asAlice.handshakes.initiate(bob.id, 'bob'), 'handshake-failed', /refused/);
-  await refused(net.elapse(alice.handshakes.initiate(bob.id, 'bob')), 'identity-unknown', /is not trusted/);
+  await refused(net.elapse(alice.handshakes.initiate(bob.id, 'bob')), 'key-changed', /was shown in that name/);
   await net.elapse(there);
-  assert.deepEqual(bob.refused, ['identity-unknown']);
+  assert.deepEqual(bob.refused, ['key-changed']);
   assert.deepEqual([alice.sessions, bob.sessions, mallory.asBob.sessions], [[], [], []]);
   await honestHandshake(parts);
 });
@@ -285,7 +285,7 @@ test('N16: an unknown client announces itself under a member’s address: refuse
   };
   const tried = mallory.handshakes.initiate(bob.id, 'bob');
   await refused(net.elapse(tried), 'handshake-failed', /refused the handshake/);
-  assert.deepEqual(bob.refused, ['identity-unknown']);
+  assert.deepEqual(bob.refused, ['key-changed']);
   assert.deepEqual([alice.sessions, bob.sessions], [[], []]);
   await honestHandshake(parts);
 });

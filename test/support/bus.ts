@@ -6,6 +6,7 @@ import type { Qos } from '../../src/core/ports.ts';
 import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../../src/roles/bus/bus.ts';
 import type { BusLogging } from '../../src/roles/bus/bus-sessions.ts';
 import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
+import type { LabelSink } from '../../src/roles/label-sink.ts';
 import type { Published } from '../../src/roles/memory-broker.ts';
 import type { Sent } from '../../src/roles/send-queue.ts';
 import type { SessionEvent } from '../../src/roles/session-events.ts';
@@ -20,6 +21,8 @@ export interface VisitorOptions extends PeerMore {
   readonly qos?: Qos;
   readonly logging?: BusLogging;
   readonly channels?: BusChannels;
+  /** Where labels of channels are logged. */
+  readonly sink?: LabelSink;
 }
 
 /** Something that was refused, and where it came from. */
@@ -56,7 +59,7 @@ export class Square implements AsyncDisposable {
   /** Somebody joins: `alice`, `bob`, `carol` or `notary`; `client` tells lines apart in what the broker sees. */
   async enter(
     name: string,
-    { qos = 1, logging, channels, ...more }: VisitorOptions = {},
+    { qos = 1, logging, channels, sink, ...more }: VisitorOptions = {},
     client = name,
   ): Promise<Visitor> {
     const [events, refused, lost]: [SessionEvent[], Refused[], Lost[]] = [[], [], []];
@@ -69,6 +72,7 @@ export class Square implements AsyncDisposable {
       qos,
       ...(logging ? { logging } : {}),
       ...(channels ? { channels } : {}),
+      ...(sink ? { sink } : {}),
       onRefused: ({ code }, where) => void refused.push({ code, where }),
       onLost: ({ code }, session) => void lost.push({ code, peer: session.peer.name, atMs: this.nowMs }),
     });

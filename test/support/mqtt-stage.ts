@@ -43,7 +43,7 @@ export async function enterBroker(
 }
 
 /** How {@link joinAs} makes a peer. */
-export interface GuestOptions extends Omit<VisitorOptions, keyof PeerMore>, Partial<PeerOptions> {
+export interface GuestOptions extends Omit<VisitorOptions, keyof PeerMore | 'sink'>, Partial<PeerOptions> {
   /** Whom it trusts. */
   readonly trusts: readonly Member[];
   /** Of MQTT; 5 unless told. */

@@ -13,6 +13,11 @@ export function rosterFilter(name: string): string {
   return `${ROOT}/${checkRosterName(name)}/+`;
 }
 
+/** A topic beside those of the versions on which nothing is ever published: asked for, it is a mark in the broker's answers. */
+export function barrierTopic(name: string): string {
+  return `${ROOT}/${checkRosterName(name)}`;
+}
+
 /** Which version a topic is for; null for any other topic. */
 export function parseRosterTopic(topic: string): { readonly name: string; readonly version: number } | null {
   const [, name, version] = TOPIC.exec(topic) ?? [];

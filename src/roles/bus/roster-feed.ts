@@ -1,6 +1,6 @@
 import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import type { BrokerConnection, Clock, Publication, Subscription } from '../../core/ports.ts';
-import { parseRosterTopic, rosterFilter, rosterTopic } from '../../core/roster/roster-topic.ts';
+import { barrierTopic, parseRosterTopic, rosterFilter, rosterTopic } from '../../core/roster/roster-topic.ts';
 import type { RosterKeeper } from '../roster-keeper.ts';
 
 /** Told of a roster that a broker showed and that was turned away. */
@@ -42,7 +42,7 @@ export async function followRoster(
 /** Has the broker answer something else: what it kept for the question before has come by then. */
 async function answered(broker: BrokerConnection, name: string): Promise<void> {
   try {
-    const other = await broker.subscribe(rosterTopic(name, 1), 1, () => {});
+    const other = await broker.subscribe(barrierTopic(name), 1, () => {});
     await other.unsubscribe();
   } catch {
     // A broker that does not let one read that has answered, too.

@@ -84,10 +84,10 @@ class MqttLine implements BrokerConnection {
 
   /** The first connection: it comes about, or this throws. */
   async start(): Promise<void> {
-    const { clock, connectTimeoutMs } = this.#settings;
+    const { clock, connectTimeoutMs, keepSessionS } = this.#settings;
     const failure = await this.#dial();
     if (failure) throw failure.error;
-    this.#stopPatience = clock.after(connectTimeoutMs, () => this.#subscriptions.losePatience());
+    if (keepSessionS > 0) this.#stopPatience = clock.after(connectTimeoutMs, () => this.#subscriptions.losePatience());
   }
 
   async publish(

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { toLowS } from '../../src/core/crypto/es256.ts';
+import { encodeMessage } from '../../src/core/frame/body.ts';
+import { draftFrame, type LabelPlan } from '../../src/core/frame/seal.ts';
+import { KIND } from '../../src/core/kinds.ts';
+import { SendingRatchet } from '../../src/core/ratchet/sending.ts';
+import { rosterTopic } from '../../src/core/roster/roster-topic.ts';
+import { nodeCrypto } from '../../src/node/crypto.ts';
+import { isInbox, labelOf, overhear, Square } from '../support/bus.ts';
+import { announce, type ChannelVisitor, channelOf, enterChannels, refusedIn, TestRoster } from '../support/channels.ts';
+import { flipped } from '../support/forged-frame.ts';
+import { NOW_MS } from '../support/identities.ts';
+import { numbered } from '../support/messages.ts';
+import { identityOf } from '../support/session-pair.ts';
+import { until } from '../support/turns.ts';
+
+const timeout = 60_000;
+
+/** Alice writes, Bob and Carol read. */
+async function scene(
+  square: Square,
+  more: Parameters<typeof channelOf>[0] = {},
+): Promise<{ roster: TestRoster; alice: ChannelVisitor; bob: ChannelVisitor; carol: ChannelVisitor }> {
+  const roster = await TestRoster.of({ channels: [channelOf(more)] });
+  const alice = await enterChannels(square, roster, 'alice');
+  const [bob, carol] = [await enterChannels(square, roster, 'bob'), await enterChannels(square, roster, 'carol')];
+  return { roster, alice, bob, carol };
+}
+
+async function assertHonest(square: Square, { alice, bob }: Pick<Awaited<ReturnType<typeof scene>>, 'alice' | 'bob'>) {
+  await square.elapse(announce(alice, 'plant/load', 'honest'));
+  assert.deepEqual(await square.elapse(overhear(bob, 1)), ['alice plant/load: honest']);
+}
+
+/** A frame that `signerName` signs and says to be of `senderName`, under keys of its own. */
+async function forged(
+  senderName: string,
+  signerName: string,
+  {
+    ratchetId = nodeCrypto.random(16),
+    seq = 0,
+    ...more
+  }: Partial<LabelPlan> & { ratchetId?: Uint8Array; seq?: number } = {},
+): Promise<Uint8Array> {
+  const [{ id }, { signer }] = [await identityOf(senderName), await identityOf(signerName)];
+  const ratchet = new SendingRatchet(nodeCrypto, { ratchetId, seq, chainKey: nodeCrypto.random(32) });
+  const hash = nodeCrypto.sha256(new TextEncoder().encode('version 1')).subarray(0, 16);
+  const plan: LabelPlan = {
+    ...{ kind: KIND.message, senderId: id, rosterName: 'works', topic: 'plant/load', channel: 'plant' },
+    ...{ expiresAtS: null, issuedAtS: NOW_MS / 1000, roster: { version: 1, hash }, head: null },
+    ...more,
+  };
+  const payload = new TextEncoder().encode('forged');
+  const body = encodeMessage({ stream: new Uint8Array(8), n: 0, timeMs: NOW_MS, contentType: 42, payload });
+  const draft = draftFrame(nodeCrypto, ratchet, plan, body);
+  return draft.finish(toLowS(await signer.sign(draft.toBeSigned))).bytes;
+}
+
+test('N16: a member that is no writer, and a stranger, publish in the channel: nobody opens it', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const parts = await scene(square);
+  await assertHonest(square, parts);
+  const raw = async (payload: Uint8Array): Promise<void> => square.broker.publishRaw({ topic: 'plant/load', payload });
+  await raw(await forged('carol', 'carol'));
+  await raw(await forged('notary', 'notary'));
+  // Under the writer’s own ratchet, with a key that is not hers.
+  const seen = square.broker.seen.find(({ topic }) => topic === 'plant/load');
+  const ratchetId = seen && labelOf(seen)?.ratchetId;
+  assert.ok(ratchetId);
+  await raw(await forged('alice', 'carol', { ratchetId, seq: 1 }));
+  await raw(await forged('alice', 'alice', { ratchetId, seq: 1, topic: 'office/door' }));
+  await square.elapse(until(() => refusedIn(parts.bob).length === 4));
+  assert.deepEqual(refusedIn(parts.bob), ['not-allowed', 'not-allowed', 'signature-invalid', 'wrong-topic']);
+  await assertHonest(square, parts);
+});
+
+test('N12 N10: a genuine frame on another topic, or in an inbox it was not for, says nothing there', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const parts = await scene(square);
+  await assertHonest(square, parts);
+  const seen = square.broker.seen.find(({ topic }) => topic === 'plant/load');
+  assert.ok(seen);
+  await square.broker.publishRaw({ topic: 'plant/valve', payload: seen.payload });
+  await square.broker.replay(seen);
+  await square.elapse(until(() => refusedIn(parts.bob).length === 2));
+  assert.deepEqual(refusedIn(parts.bob), ['wrong-topic', 'replayed']);
+  await assertHonest(square, parts);
+});
+
+test('N18: padded, what is sealed shows neither how long it is nor how many', { timeout }, async () => {
+  await using square = new Square();
+  const { alice, bob } = await scene(square, { paddingBytes: 1024 });
+  const texts = ['a', 'b'.repeat(700), 'c'];
+  for (const text of texts) await square.elapse(announce(alice, 'plant/load', text));
+  await square.elapse(Promise.all(['d', 'e'.repeat(100), 'f'].map((text) => announce(alice, 'plant/load', text))));
+  await square.elapse(overhear(bob, 6));
+  const sizes = square.broker.seen.filter(({ topic }) => topic === 'plant/load').map(({ payload }) => payload.length);
+  assert.deepEqual([sizes.length, new Set(sizes).size], [4, 1]);
+});
+
+test('N20: a broker that alters, drops, doubles, delays and re-topics: all of it arrives once, in order', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const parts = await scene(square, { confirmers: 'all', batchMax: 1 });
+  const { alice, bob, carol } = parts;
+  await square.elapse(announce(alice, 'plant/load', '-1', { until: 'delivered' }));
+  let count = 0;
+  const late: (() => void)[] = [];
+  square.broker.tamper((published, deliver) => {
+    count += 1;
+    if (published.topic !== 'plant/load') return deliver(published);
+    if (count % 5 === 0) return;
+    if (count % 5 === 1)
+      deliver({ ...published, payload: flipped(published.payload, count % published.payload.length) });
+    if (count % 5 === 2) late.push(() => deliver(published));
+    if (count % 5 === 3) deliver({ ...published, topic: 'plant/valve' });
+    deliver(published);
+    deliver(published);
+    if (count % 7 === 0) for (const one of late.splice(0)) one();
+  });
+  const texts = numbered(40);
+  await square.elapse(
+    Promise.all(texts.map((text) => announce(alice, 'plant/load', text, { until: 'delivered', waitMs: 60_000 }))),
+  );
+  square.broker.tamper();
+  const expected = ['-1', ...texts].map((text) => `alice plant/load: ${text}`);
+  assert.deepEqual(await square.elapse(overhear(bob, 41)), expected);
+  assert.deepEqual(await square.elapse(overhear(carol, 41)), expected);
+  assert.ok(!square.broker.seen.some(({ payload }) => Buffer.from(payload).includes(texts[7] ?? 'none')));
+  await assertHonest(square, parts);
+});
+
+test('N21: frames under a roster that is withheld wait for it, in bounds', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const [newer, older] = [
+    await TestRoster.of({ channels: [channelOf()] }),
+    await TestRoster.of({ channels: [channelOf()] }),
+  ];
+  await newer.change({ channels: [channelOf()] });
+  const alice = await enterChannels(square, newer, 'alice');
+  const bob = await enterChannels(square, older, 'bob');
+  for (const text of numbered(300)) await square.elapse(announce(alice, 'plant/load', text));
+  assert.deepEqual(refusedIn(bob), []);
+  await older.change({ channels: [channelOf()] });
+  const first = await square.elapse(overhear(bob, 256));
+  assert.equal(first[0], 'alice plant/load: message 0');
+});
+
+test('N21: a writer that lacks the roster which the ledger’s blocks name stops writing', { timeout }, async () => {
+  await using square = new Square();
+  const roster = await TestRoster.of({ channels: [channelOf()] });
+  const submit = (): Promise<never> => Promise.reject(new Error('nobody logs here'));
+  const sink = { head: null, newestRoster: { version: 2, hash: new Uint8Array(16) }, submit };
+  const alice = await enterChannels(square, roster, 'alice', { sink });
+  await assert.rejects(square.elapse(announce(alice, 'plant/load', 'for whom?')), { code: 'roster-behind' });
+  assert.ok(!square.broker.seen.some(({ topic }) => topic === 'plant/load'));
+  // Another one of our own version: the authority, or the notary, shows two histories.
+  sink.newestRoster = { version: 1, hash: new Uint8Array(16) };
+  await assert.rejects(square.elapse(announce(alice, 'plant/load', 'for whom?')), { code: 'roster-forked' });
+});
+
+test('N24: a reader that never confirms stalls neither the writer nor the others', { timeout }, async () => {
+  await using square = new Square();
+  const parts = await scene(square, { confirmers: 'all', batchMax: 1 });
+  const { alice, bob } = parts;
+  await square.elapse(announce(alice, 'plant/load', 'first', { until: 'delivered' }));
+  const { id } = await identityOf('carol');
+  square.broker.tamper((published, deliver) => {
+    if (published.from !== 'carol' || !isInbox(published, 'frames')) deliver(published);
+  });
+  for (const text of numbered(600)) await square.elapse(announce(alice, 'plant/load', text));
+  await square.elapse(overhear(bob, 601));
+  assert.ok(alice.channelEvents.some(({ type }) => type === 'unconfirmed'));
+  await assert.rejects(square.elapse(announce(alice, 'plant/load', 'last', { until: 'delivered' })), {
+    code: 'peer-offline',
+  });
+  assert.equal(id.length, 32);
+  square.broker.tamper();
+});
+
+test('a key that was revoked: what it signs is refused from then on', { timeout }, async () => {
+  await using square = new Square();
+  const { roster, alice, bob, ...rest } = await scene(square);
+  await assertHonest(square, { alice, bob, ...rest });
+  const seen = square.broker.seen.find(({ topic }) => topic === 'plant/load');
+  const ratchetId = seen && labelOf(seen)?.ratchetId;
+  assert.ok(ratchetId);
+  const { id } = await identityOf('alice');
+  await roster.change({ channels: [channelOf()], revocations: [{ id, timeS: NOW_MS / 1000, sinceIndex: null }] });
+  await square.broker.publishRaw({
+    topic: 'plant/load',
+    payload: await forged('alice', 'alice', { ratchetId, seq: 1 }),
+  });
+  await square.elapse(until(() => refusedIn(bob).length === 1));
+  assert.deepEqual(refusedIn(bob), ['identity-revoked']);
+});
+
+test('N15: what anybody has a broker keep on a roster’s topic or on ours changes nothing', { timeout }, async () => {
+  await using square = new Square();
+  const garbage = new Uint8Array(100).fill(7);
+  for (const topic of [rosterTopic('works', 1), rosterTopic('works', 2), 'plant/load']) {
+    await square.broker.publishRaw({ topic, payload: garbage, retained: true });
+  }
+  await assertHonest(square, await scene(square));
+});
