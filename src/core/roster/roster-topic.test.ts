@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSealwireError } from '../errors.ts';
 import { topicMatches } from '../topic.ts';
-import { parseRosterTopic, rosterFilter, rosterTopic } from './roster-topic.ts';
+import { barrierTopic, parseRosterTopic, rosterFilter, rosterTopic } from './roster-topic.ts';
 
 test('each version has a topic of its own, and one filter finds them all', () => {
   for (const [name, version] of [
@@ -31,9 +31,15 @@ for (const topic of [
   test(`no version’s topic: ${JSON.stringify(topic)}`, () => assert.equal(parseRosterTopic(topic), null));
 }
 
+test('the mark in the broker’s answers brings no version', () => {
+  assert.equal(parseRosterTopic(barrierTopic('works')), null);
+  assert.equal(topicMatches(barrierTopic('works'), rosterTopic('works', 1)), false);
+  assert.equal(topicMatches(rosterFilter('works'), barrierTopic('works')), false);
+});
+
 test('a name that is none makes no topic and no filter', () => {
   for (const name of ['', '+', '#', 'a/b', 'a b']) {
-    for (const make of [rosterFilter, (given: string) => rosterTopic(given, 1)]) {
+    for (const make of [rosterFilter, barrierTopic, (given: string) => rosterTopic(given, 1)]) {
       assert.throws(
         () => make(name),
         (error) => isSealwireError(error, 'roster-invalid'),

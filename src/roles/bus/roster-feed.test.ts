@@ -46,7 +46,8 @@ test('who comes later gets every version, in whatever order the broker has them'
   for (const { version, bytes } of all.toReversed()) await line.publish(rosterTopic('works', version), bytes, retained);
   const keeper = await keeperOf();
   const { refused } = await following(broker.connect(), keeper);
-  await until(() => keeper.current?.version === 5);
+  // Nobody is written to by an older one than the broker has.
+  assert.equal(keeper.current?.version, 5);
   assert.deepEqual(refused, []);
 });
 
@@ -124,16 +125,14 @@ test('a store that fails is told, and the roster comes again with the next subsc
   const store = new BrokenStore();
   const keeper = await keeperOf([], store);
   const { refused, subscription } = await following(broker.connect(), keeper);
-  await until(() => refused.length === 1);
   assert.deepEqual([refused, keeper.current], [['internal at sealwire/1/roster/works/1'], null]);
   store.fault = new SealwireError('file-unwritable', 'The disk is full.');
   await subscription.unsubscribe();
   const again = await following(broker.connect(), keeper);
-  await until(() => again.refused.length === 1);
   assert.deepEqual(again.refused, ['file-unwritable at sealwire/1/roster/works/1']);
   store.fault = undefined;
   await following(broker.connect(), keeper);
-  await until(() => keeper.current?.version === 1);
+  assert.equal(keeper.current?.version, 1);
 });
 
 class BrokenStore extends MemoryRosters {
