@@ -125,7 +125,7 @@ test('what does not belong into a ledger is refused, and holds nothing up', asyn
     ['malformed', good.subarray(1)],
     ['too-large', new Uint8Array(3000)],
     ['sender-unknown', await new Writer(bob).label()],
-    ['not-admitted', await writer.label({ kind: KIND.grant })],
+    ['not-admitted', await writer.label({ kind: KIND.cannotOpen })],
     ['signature-invalid', withOtherMac(await writer.label())],
     ['signature-invalid', half],
     ['malformed', await writer.label({ kind: KIND.deliveryReceipt, content: new Uint8Array(4) })],

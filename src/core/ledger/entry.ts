@@ -15,7 +15,16 @@ export type Entry =
   | { readonly type: 'roster'; readonly bytes: Uint8Array };
 
 /** The kinds of labels that a ledger takes. */
-const LOGGED_KINDS: ReadonlySet<number> = new Set([KIND.message, KIND.end, KIND.deliveryReceipt]);
+const LOGGED_KINDS: ReadonlySet<number> = new Set([
+  KIND.message,
+  KIND.end,
+  KIND.deliveryReceipt,
+  // Who gave keys to whom and when; and without them a ratchet would seem to have gaps.
+  KIND.grant,
+  KIND.grantAck,
+  KIND.grantRequest,
+  KIND.roster,
+]);
 
 /** True for the kinds of labels that belong into a ledger. */
 export function isLoggedKind(kind: number): boolean {
