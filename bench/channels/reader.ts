@@ -46,7 +46,7 @@ export function contextOf(own: ValidIdentity, signer: Signer, roster: RosterView
   return {
     ...{ crypto: nodeCrypto, hasher: new TreeHasher(nodeCrypto), clock: systemClock, ownId: own.id, signer, roster },
     ...{ verifierOf: nodeVerifier, qos: 1, sink: null, tuning: CHANNEL_TUNING },
-    sessions: { current: () => undefined, open: () => Promise.reject(new Error('nobody is there')) },
+    sessions: { all: () => [], current: () => undefined, open: () => Promise.reject(new Error('nobody is there')) },
     broker: { publish: async () => {} },
     onEvent: (event) => {
       if (event.type === 'refused') throw event.error;

@@ -13,8 +13,8 @@ for (const name of ['bank', 'till', 'auditor', 'notary'])
   ids[name] = await createIdentity({ home: homeOf(name), name });
 const { bank: bankId = '', ...others } = ids;
 
-// The till writes, bank and auditor read, and both have to confirm. One payment a frame, so one label in the ledger
-// for each; readers keep what opens it, to show it to a court, and it alone.
+// The till writes, bank and auditor read, and both have to confirm. A frame holds one payment: each has a label of its
+// own in the ledger, and could be shown to a court without the others.
 const roster = await createRoster({ home: homeOf('bank'), name: 'payments' });
 const rights = { filters: ['payments/#'], writers: ['till'], readers: ['bank', 'auditor'] };
 await roster.change({

@@ -10,6 +10,7 @@ import { KIND, type Kind } from '../core/kinds.ts';
 import { BODY_BYTES_MAX } from '../core/limits.ts';
 import { type RatchetPosition, SendingRatchet } from '../core/ratchet/sending.ts';
 import { InFlight, type InFlightFrame } from './in-flight.ts';
+import { logLabel } from './label-logging.ts';
 import { LoopShare } from './loop-share.ts';
 import { checkMessage, type OutgoingMessage, tooLargeMessage } from './outgoing-message.ts';
 import { Repairing } from './repairing.ts';
@@ -269,30 +270,12 @@ export class Outgoing {
     messages: readonly PendingMessage[] = [],
     topic: string | null = null,
   ): Promise<void> {
-    this.#log(sealed, messages);
+    logLabel(this.#context.sink, sealed, messages, this.#context.onEvent);
     this.#share.spend(sealed.bytes.length);
     await this.#context.connection.send(sealed.bytes, ...(topic === null ? [] : [topic]));
     for (const { n, until, done } of messages) {
       if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });
     }
-  }
-
-  #log({ seq, label }: SealedFrame, messages: readonly PendingMessage[]): void {
-    const { sink, onEvent } = this.#context;
-    if (!sink) return;
-    const waiting = messages.filter(({ until }) => until === 'logged');
-    sink.submit(label).then(
-      (logged) => {
-        for (const { n, done } of waiting) done.resolve({ n, seq, logged });
-      },
-      (cause: unknown) => {
-        const error = isSealwireError(cause)
-          ? cause
-          : new SealwireError('not-logged', `The label with seq ${seq} was not logged.`, { cause });
-        for (const { done } of waiting) done.reject(error);
-        onEvent({ type: 'not-logged', seq, error });
-      },
-    );
   }
 }
 

@@ -7,7 +7,7 @@ import { isInbox, labelOf, overhear, overhearAll, Square } from '../support/bus.
 import { announce, channelOf, enterChannels, refusedIn, TestRoster } from '../support/channels.ts';
 import { MemoryChannels } from '../support/memory-channels.ts';
 import { numbered } from '../support/messages.ts';
-import { MemoryRosters, versionsOf } from '../support/rosters.ts';
+import { MemoryRosters, nextVersion, versionsOf } from '../support/rosters.ts';
 import { identityOf } from '../support/session-pair.ts';
 import { until } from '../support/turns.ts';
 import { refusal } from '../support/units.ts';
@@ -157,6 +157,11 @@ test('members hand the roster to each other, where the broker keeps it to itself
   await square.elapse(until(() => theirs.current?.version === 3));
   await square.elapse(announce(writer, 'plant/load', 'new'));
   assert.deepEqual(await square.elapse(overhear(reader, 1)), ['alice plant/load: new']);
+  // In the session that is there, too.
+  const newest = versions.at(-1);
+  assert.ok(newest);
+  await ours.offer((await nextVersion(alice, newest)).bytes);
+  await square.elapse(until(() => theirs.current?.version === 4));
 });
 
 test('N22: a reader is removed while a message for it is being sealed: it is sealed anew, and opens for the others only', {

@@ -126,6 +126,11 @@ export class BusSessions implements AsyncDisposable {
     return session;
   }
 
+  /** Every live session. */
+  all(): readonly Session[] {
+    return this.#table.all();
+  }
+
   /** The session to send in to that peer, where there is one. */
   current(peerId: Uint8Array): Session | undefined {
     return this.#table.current(peerId);

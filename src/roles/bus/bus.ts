@@ -241,6 +241,7 @@ export class Bus implements AsyncDisposable {
       signer: identity.signer,
       sessions: {
         current: (id: Uint8Array) => this.#sessions?.current(id),
+        all: () => this.#sessions?.all().filter(({ peer: { id }, closing }) => !closing && !this.#isNotary(id)) ?? [],
         open: (id: Uint8Array) => this.session({ id, name: null }),
       },
       tuning: { ...CHANNEL_TUNING, ...tuning },
@@ -260,10 +261,15 @@ export class Bus implements AsyncDisposable {
     throw new SealwireError('session-closed', 'This side has left the broker.');
   }
 
+  #isNotary(peerId: Uint8Array): boolean {
+    const { logging } = this.#options;
+    return logging !== undefined && equalBytes(logging.notaryId, peerId);
+  }
+
   #serve(session: Session): void {
-    const { logging, onLost } = this.#options;
+    const { onLost } = this.#options;
     // What a notary answers is for who submits.
-    if (logging && equalBytes(logging.notaryId, session.peer.id)) return;
+    if (this.#isNotary(session.peer.id)) return;
     this.#channels?.greet(session);
     this.#drain(session).catch((cause: unknown) => {
       const error = isSealwireError(cause) ? cause : new SealwireError('internal', 'A session failed.', { cause });

@@ -33,6 +33,8 @@ export type ChannelEvent =
 export interface ChannelSessions {
   /** The session to send in, where there is one. */
   current(peerId: Uint8Array): Session | undefined;
+  /** All that are live. */
+  all(): readonly Session[];
   /** That one, or one that is opened now; rejects with `peer-offline` and whatever a handshake gives. */
   open(peerId: Uint8Array): Promise<Session>;
 }

@@ -1,6 +1,6 @@
 import type { GrantAck } from '../../core/channel/grant-ack.ts';
 import type { GrantRequest } from '../../core/channel/grant-request.ts';
-import { isSealwireError, SealwireError } from '../../core/errors.ts';
+import { SealwireError } from '../../core/errors.ts';
 import { encodeMessage, joinBody } from '../../core/frame/body.ts';
 import type { DeliveryReceipt } from '../../core/frame/receipt.ts';
 import { draftFrame, type SealedFrame } from '../../core/frame/seal.ts';
@@ -8,6 +8,7 @@ import type { ValidIdentity } from '../../core/identity/path.ts';
 import { KIND } from '../../core/kinds.ts';
 import { BODY_BYTES_MAX } from '../../core/limits.ts';
 import type { SignedRoster } from '../../core/roster/roster.ts';
+import { logLabel } from '../label-logging.ts';
 import { checkMessage, type OutgoingMessage, tooLargeMessage } from '../outgoing-message.ts';
 import { type PendingMessage, SendQueue, type Sent } from '../send-queue.ts';
 import type { Session } from '../session.ts';
@@ -201,7 +202,7 @@ export class ChannelWriter {
 
   /** A frame leaves for the broker: it counts from now on. */
   #left(rights: Rights, ratchetId: Uint8Array, sealed: SealedFrame, batch: readonly PendingMessage[]): void {
-    this.#log(sealed, batch);
+    logLabel(this.#context.sink, sealed, batch, this.#context.onEvent);
     if (this.#await(rights, ratchetId, sealed, batch)) return;
     for (const { n, until, done } of batch)
       if (until === 'delivered') done.resolve({ n, seq: sealed.seq, logged: null });
@@ -246,24 +247,6 @@ export class ChannelWriter {
       ...{ publishedAtMs: now, sentAtMs: now, tries: 0 },
     });
     return true;
-  }
-
-  #log({ seq, label }: SealedFrame, batch: readonly PendingMessage[]): void {
-    const { sink, onEvent } = this.#context;
-    if (!sink) return;
-    const waiting = batch.filter(({ until }) => until === 'logged');
-    sink.submit(label).then(
-      (logged) => {
-        for (const { n, done } of waiting) done.resolve({ n, seq, logged });
-      },
-      (cause: unknown) => {
-        const error = isSealwireError(cause)
-          ? cause
-          : new SealwireError('not-logged', `The label with seq ${seq} was not logged.`, { cause });
-        for (const { done } of waiting) done.reject(error);
-        onEvent({ type: 'not-logged', seq, error });
-      },
-    );
   }
 
   /** Seals what is retained once more, so that those may open it who could not before; for the others it is nothing new. */

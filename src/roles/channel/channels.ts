@@ -110,6 +110,8 @@ export class Channels implements ControlHandler {
 
   #onRoster(now: SignedRoster): void {
     for (const writer of this.#writers.values()) writer.onRoster(now);
+    // A broker that withholds it keeps it from nobody with whom there is a session.
+    for (const session of this.#context.sessions.all()) this.#exchange?.announce(session);
     void this.#reader.onRoster(now);
   }
 

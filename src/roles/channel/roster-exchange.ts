@@ -40,6 +40,12 @@ export class RosterExchange {
     tell(session, encodeCbor(this.#newest()));
   }
 
+  /** There is a newer version: hands it on at once. */
+  announce(session: RosterSession): void {
+    const bytes = this.#source.bytesOf(this.#newest());
+    if (bytes) tell(session, encodeCbor(bytes));
+  }
+
   /** Takes what a peer says: the number of its version, or the bytes of one. */
   async take(session: RosterSession, payload: Uint8Array): Promise<void> {
     try {
@@ -68,7 +74,8 @@ export class RosterExchange {
     const before = this.#newest();
     const outcome = await this.#source.offer(bytes);
     // Said more often, it would bring the same versions again and again.
-    if (outcome === 'accepted' && roundOf(this.#newest()) > roundOf(before)) this.greet(session);
+    const isRoundOver = outcome === 'accepted' && roundOf(this.#newest()) > roundOf(before);
+    if (isRoundOver || typeof outcome === 'object') this.greet(session);
   }
 
   #newest(): number {
