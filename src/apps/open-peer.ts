@@ -128,6 +128,11 @@ export class SealwirePeer implements AsyncDisposable {
     });
   }
 
+  /** The name of the roster that this home goes by; null for none. */
+  get rosterName(): string | null {
+    return this.#roster?.name ?? null;
+  }
+
   /** Connects to the notary where there is one. Called by {@link openPeer}. */
   async start(): Promise<void> {
     await this.#submitting?.start();

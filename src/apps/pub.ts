@@ -71,6 +71,7 @@ async function publish(
   const options = publishOptions(flags);
   const payload = await onePayload(message, flags);
   await using peer = await context.interruptible(openAsCommand(context, flags));
+  if (flags.to === undefined && peer.rosterName === null) throw noReaders(topic);
   await using bus = await context.interruptible(joinAsCommand(peer, flags));
   const send = async (bytes: Uint8Array): Promise<void> => {
     const sent = await bus.publish(topic, bytes, { ...options, contentType: contentTypeOf(bytes) });
@@ -87,6 +88,16 @@ async function publish(
     await bus.close();
     await context.interruptible(Promise.reject(error));
   }
+}
+
+function noReaders(topic: string): SealwireError {
+  return new SealwireError(
+    'roster-missing',
+    `Without a roster nobody says who the readers of a topic are, such as of ${topic}.`,
+    {
+      hint: 'Name one with --to, or take the roster that says it: sealwire roster join.',
+    },
+  );
 }
 
 function publishOptions({

@@ -22,7 +22,7 @@ test('wrong topics, filters, names and options are told in one sentence before a
     { args: ['sub', 'plant/a', 'plant+'], code: 'topic-invalid', exit: 2 },
     { args: ['sub'], code: 'usage', exit: 2 },
     { args: ['sub', '#', '--count', '0'], code: 'usage', exit: 2 },
-    { args: ['pub', 'a', 'x'], code: 'usage', exit: 2 },
+    { args: ['pub', 'a', 'x'], code: 'roster-missing', exit: 3 },
     { args: ['pub', 'a', ...to], code: 'usage', exit: 2 },
     { args: ['pub', 'a', 'x', '--line', ...to], code: 'usage', exit: 2 },
     { args: ['pub', 'a', '--line', '--file', large, ...to], code: 'usage', exit: 2 },
