@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toLowS } from '../../src/core/crypto/es256.ts';
 import { encodeMessage } from '../../src/core/frame/body.ts';
+import { encodeDeliveryReceipt, hashLabels, toRanges } from '../../src/core/frame/receipt.ts';
 import { draftFrame, type LabelPlan } from '../../src/core/frame/seal.ts';
 import { KIND } from '../../src/core/kinds.ts';
+import { TreeHasher } from '../../src/core/ledger/merkle.ts';
 import { SendingRatchet } from '../../src/core/ratchet/sending.ts';
 import { rosterTopic } from '../../src/core/roster/roster-topic.ts';
 import { nodeCrypto } from '../../src/node/crypto.ts';
@@ -184,6 +186,38 @@ test('N24: a reader that never confirms stalls neither the writer nor the others
   });
   assert.equal(id.length, 32);
   square.broker.tamper();
+});
+
+test('N24 N12: a member that may not read confirms in a reader’s place: nothing is settled by it', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const parts = await scene(square, { readers: ['bob'], confirmers: 'any' });
+  const { alice, bob, carol } = parts;
+  await square.elapse(announce(alice, 'plant/load', 'first', { until: 'delivered' }));
+  const session = await square.elapse(carol.bus.session({ id: alice.identity.id, name: 'alice' }));
+  square.broker.tamper((published, deliver) => {
+    if (published.from !== 'alice') deliver(published);
+  });
+  let settled = false;
+  const sent = announce(alice, 'plant/load', 'second', { until: 'delivered', waitMs: 600_000 });
+  const done = sent.then(() => {
+    settled = true;
+  });
+  const frames = () => square.broker.seen.filter(({ topic }) => topic === 'plant/load');
+  await square.elapse(until(() => frames().length === 2));
+  const seen = frames().at(-1);
+  const label = seen && labelOf(seen);
+  assert.ok(label);
+  const labelsHash = hashLabels(nodeCrypto, [new TreeHasher(nodeCrypto).leaf(label.bytes)]);
+  const { ratchetId, seq } = label;
+  const receipt = { senderId: alice.identity.id, ratchetId, ranges: toRanges([seq]), labelsHash };
+  await square.elapse(session.sendReceipt(encodeDeliveryReceipt(receipt)));
+  await square.elapse(until(() => refusedIn(alice).length === 1));
+  assert.deepEqual([refusedIn(alice), settled], [['not-allowed'], false]);
+  square.broker.tamper();
+  await square.elapse(done);
+  assert.deepEqual(await square.elapse(overhear(bob, 2)), ['alice plant/load: first', 'alice plant/load: second']);
 });
 
 test('a key that was revoked: what it signs is refused from then on', { timeout }, async () => {

@@ -1,3 +1,4 @@
+import { bytesToHex } from '../../core/bytes.ts';
 import type { GrantAck } from '../../core/channel/grant-ack.ts';
 import type { GrantRequest } from '../../core/channel/grant-request.ts';
 import { SealwireError } from '../../core/errors.ts';
@@ -16,10 +17,10 @@ import { Turns } from '../turns.ts';
 import { AwaitedFrames } from './awaited-frames.ts';
 import type { ChannelContext } from './channel-context.ts';
 import { Chasing } from './chasing.ts';
-import { confirmersOf } from './confirmers.ts';
+import { confirmersOf, pinnedReaders } from './confirmers.ts';
 import { Granting } from './granting.ts';
 import { LastRetained } from './last-retained.ts';
-import { checkNotBehind, checkWriter, type Rights, rightsIn } from './rights.ts';
+import { checkNotBehind, checkReader, checkWriter, type Rights, rightsIn } from './rights.ts';
 
 /** What is said of one message in a channel; it always has a topic. */
 export interface ChannelMessage extends OutgoingMessage {
@@ -55,7 +56,7 @@ export class ChannelWriter {
     this.#queue = new SendQueue(context.tuning.sendQueueMessagesMax);
     this.#stream = context.crypto.random(8);
     this.#granting = new Granting(context, name, this.#stream, () => this.#nextFramedN);
-    this.#chasing = new Chasing(context, name, this.#awaited);
+    this.#chasing = new Chasing(context, name, this.#awaited, () => this.#readers());
   }
 
   /**
@@ -86,9 +87,10 @@ export class ChannelWriter {
     this.#chasing.hurry();
   }
 
-  /** A reader confirms frames; throws `malformed`. */
-  onReceipt(readerId: Uint8Array, receipt: DeliveryReceipt): void {
-    const settled = this.#awaited.confirm(this.#context.crypto, readerId, receipt);
+  /** A reader confirms frames; throws `malformed`, or `not-allowed` for anybody else: labels are no secret. */
+  onReceipt(session: Session, receipt: DeliveryReceipt): void {
+    checkReader(rightsIn(this.#context.roster, this.#context.clock, this.#name), session.peer);
+    const settled = this.#awaited.confirm(this.#context.crypto, session.peer.id, receipt);
     for (const { seq, messages } of settled) for (const { n, done } of messages) done.resolve({ n, seq, logged: null });
     this.#chasing.heard(settled);
   }
@@ -247,6 +249,13 @@ export class ChannelWriter {
       ...{ publishedAtMs: now, sentAtMs: now, tries: 0 },
     });
     return true;
+  }
+
+  /** Everybody who may read now and is known by key, as ids in hex. */
+  #readers(): string[] {
+    const rights = rightsIn(this.#context.roster, this.#context.clock, this.#name);
+    const pinned = pinnedReaders(rights, this.#context.ownId).map(bytesToHex);
+    return [...new Set([...pinned, ...this.#granting.grantedReaders()])];
   }
 
   /** Seals what is retained once more, so that those may open it who could not before; for the others it is nothing new. */

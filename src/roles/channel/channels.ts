@@ -77,7 +77,7 @@ export class Channels implements ControlHandler {
     try {
       const writer = [...this.#writers.values()].find((candidate) => candidate.isAbout(receipt));
       if (!writer) throw new SealwireError('wrong-session', 'A delivery receipt is about a ratchet that is not ours.');
-      writer.onReceipt(session.peer.id, receipt);
+      writer.onReceipt(session, receipt);
     } catch (cause) {
       this.#refuse(cause, session);
     }

@@ -18,12 +18,15 @@ export class Chasing {
   readonly #context: ChannelContext;
   readonly #channel: string;
   readonly #awaited: AwaitedFrames;
+  readonly #readers: () => readonly string[];
   readonly #timeout: RetransmissionTimeout;
   #cancelTimer: (() => void) | undefined;
   #stopped = false;
 
-  constructor(context: ChannelContext, channel: string, awaited: AwaitedFrames) {
+  /** `readers` gives all who may read now, as ids in hex; it throws where the roster counts no more. */
+  constructor(context: ChannelContext, channel: string, awaited: AwaitedFrames, readers: () => readonly string[]) {
     this.#context = context;
+    this.#readers = readers;
     this.#channel = channel;
     this.#awaited = awaited;
     this.#timeout = new RetransmissionTimeout({ firstMs: context.tuning.resendMs, maxMs: TIMEOUT_MAX_MS });
@@ -121,7 +124,17 @@ export class Chasing {
   /** Those who are there and have not confirmed it. */
   #readersOf({ missing }: AwaitedFrame): Uint8Array[] {
     const { sessions } = this.#context;
-    return [...(missing ?? [])].map(hexToBytes).filter((readerId) => sessions.current(readerId) !== undefined);
+    const wanted = missing === null ? this.#readersNow() : [...missing];
+    return wanted.map(hexToBytes).filter((readerId) => sessions.current(readerId) !== undefined);
+  }
+
+  #readersNow(): readonly string[] {
+    try {
+      return this.#readers();
+    } catch {
+      // A roster that expired or forked meanwhile: nothing is sent to anybody.
+      return [];
+    }
   }
 
   async #send(copies: readonly { readonly frame: AwaitedFrame; readonly readerId: Uint8Array }[]): Promise<void> {
