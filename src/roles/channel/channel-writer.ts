@@ -185,15 +185,19 @@ export class ChannelWriter {
   async #publish(rights: Rights, batch: readonly PendingMessage[]): Promise<void> {
     const [first] = batch;
     if (!first || first.topic === null) return;
-    const { topic, retain = false } = first;
+    const { topic } = first;
     // Before it, so that readers have the keys of a new ratchet before its first frame.
     const { ratchet, isNew } = this.#granting.ratchetFor(rights);
-    if (isNew && !retain) this.#republish();
-    if (retain) this.#retained.remember(topic, first);
+    if (isNew && this.#startsRepublishing(rights, first)) this.#republish();
+    this.#retained.isWaiting(first, false);
+    const retain = first.retain === true && this.#retained.isNewest(topic, first);
+    // Its readers have the newer one; who reads it as news has had it.
+    if (this.#retained.isCopy(first) && !retain) return;
     this.#nextFramedN = Math.max(this.#nextFramedN, (batch.at(-1)?.n ?? -1) + 1);
     const sealed = await this.#seal(rights, first, joinPadded(batch, rights.channel.paddingBytes));
     const mayLeave = (): boolean => {
       const isAllowed = this.#granting.maySend(ratchet);
+      if (isAllowed && retain) this.#retained.remember(topic, first);
       if (isAllowed) this.#left(rights, ratchet.ratchetId, sealed, batch);
       else this.#sealAgain(batch);
       return isAllowed;
@@ -212,7 +216,10 @@ export class ChannelWriter {
 
   /** Somebody who may read no more holds the keys of a frame that has not left: its messages go in another one. */
   #sealAgain(batch: readonly PendingMessage[]): void {
-    for (const message of batch) this.#queue.push(message);
+    for (const message of batch) {
+      this.#retained.isWaiting(message, true);
+      this.#queue.push(message);
+    }
     this.#pumping ??= this.#pump();
   }
 
@@ -258,13 +265,14 @@ export class ChannelWriter {
     return [...new Set([...pinned, ...this.#granting.grantedReaders()])];
   }
 
+  /** False for a copy where one ratchet does not last for all of them: that would never come to its end. */
+  #startsRepublishing({ channel }: Rights, first: PendingMessage): boolean {
+    return !this.#retained.isCopy(first) || this.#retained.size <= channel.rotateAfterFrames;
+  }
+
   /** Seals what is retained once more, so that those may open it who could not before; for the others it is nothing new. */
   #republish(): void {
-    for (const message of this.#retained.all()) {
-      const done = Promise.withResolvers<Sent>();
-      done.promise.catch(() => {});
-      this.#queue.push({ ...message, until: 'sent', done });
-    }
+    for (const copy of this.#retained.copies()) this.#queue.push(copy);
     this.#pumping ??= this.#pump();
   }
 }
