@@ -189,6 +189,29 @@ test('N24: a reader that never confirms stalls neither the writer nor the others
   square.broker.tamper();
 });
 
+test('N24: a silent reader, and senders that wait for it: once their time is up, it stalls nothing any more', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const { alice, bob } = await scene(square, { confirmers: 'all', batchMax: 1 });
+  await square.elapse(announce(alice, 'plant/load', 'first', { until: 'delivered' }));
+  square.broker.tamper((published, deliver) => {
+    if (published.from !== 'carol' || !isInbox(published, 'frames')) deliver(published);
+  });
+  const texts = numbered(400);
+  const startMs = square.nowMs;
+  const waits = texts.map((text) => announce(alice, 'plant/load', text, { until: 'delivered', waitMs: 5_000 }));
+  const ended = await square.elapse(Promise.allSettled(waits));
+  assert.ok(ended.every((end) => end.status === 'rejected' && end.reason.code === 'peer-offline'));
+  await square.elapse(announce(alice, 'plant/load', 'next'));
+  const expected = ['first', ...texts, 'next'].map((text) => `alice plant/load: ${text}`);
+  assert.deepEqual(await square.elapse(overhear(bob, 402)), expected);
+  // Far from when frames are given up that somebody waits for.
+  assert.ok(square.nowMs - startMs < 60_000, `${square.nowMs - startMs}`);
+  square.broker.tamper();
+  await square.elapse(announce(alice, 'plant/load', 'last', { until: 'delivered' }));
+});
+
 test('N24 N12: a member that may not read confirms in a reader’s place: nothing is settled by it', {
   timeout,
 }, async () => {
