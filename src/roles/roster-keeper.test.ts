@@ -39,6 +39,20 @@ test('what comes ahead waits for what is missing', async () => {
   assert.equal(keeper.current?.version, 4);
 });
 
+test('forged ones that come ahead do not take the place of the genuine one', async () => {
+  const keeper = await keeperOf();
+  const [first, second, third] = await versions(3);
+  assert.ok(first && second && third);
+  const forge = (at: number): Uint8Array =>
+    second.bytes.map((byte, i) => (i === second.bytes.length - at ? byte ^ 1 : byte));
+  await keeper.offer(forge(1));
+  await keeper.offer(second.bytes);
+  for (const at of [2, 3]) await keeper.offer(forge(at));
+  await keeper.offer(third.bytes);
+  await keeper.offer(first.bytes);
+  assert.deepEqual([keeper.current?.version, keeper.failure], [3, null]);
+});
+
 test('two versions race: the one that came first stays, and the other one is a fork that ends all use', async () => {
   const alice = await identityOf('alice');
   const keeper = await keeperOf();

@@ -7,6 +7,7 @@ import { decodeRoster } from '../core/roster/signed-roster.ts';
 import type { RosterStore } from '../core/roster/store.ts';
 import { checkFollows, forked, type RosterTrust, stepTo } from '../core/roster/succession.ts';
 import { Turns } from './turns.ts';
+import { AHEAD_MAX, WaitingRosters } from './waiting-rosters.ts';
 
 /** What a {@link RosterKeeper} is made of. */
 export interface RosterKeeperOptions extends RosterTrust {
@@ -18,9 +19,6 @@ export interface RosterKeeperOptions extends RosterTrust {
 /** What became of a roster that somebody showed; `missing` are versions that have to come before it. */
 export type Offered = 'accepted' | 'known' | { readonly missing: readonly number[] };
 
-/** Versions that wait for those before them. */
-const AHEAD_MAX = 64;
-
 type Listener = Parameters<RosterView['onChange']>[0];
 
 /**
@@ -30,7 +28,7 @@ type Listener = Parameters<RosterView['onChange']>[0];
 export class RosterKeeper implements RosterView {
   readonly #options: RosterKeeperOptions;
   readonly #versions: SignedRoster[] = [];
-  readonly #ahead = new Map<number, SignedRoster>();
+  readonly #ahead = new WaitingRosters();
   readonly #listeners = new Set<Listener>();
   readonly #turns = new Turns();
   #failure: SealwireError | null = null;
@@ -130,8 +128,8 @@ export class RosterKeeper implements RosterView {
 
   #wait(offered: SignedRoster): Offered {
     const next = (this.current?.version ?? 0) + 1;
-    // The nearest are needed first; those far ahead come again.
-    if (offered.version < next + AHEAD_MAX) this.#ahead.set(offered.version, offered);
+    // Those far ahead come again.
+    this.#ahead.add(offered, next);
     const missing: number[] = [];
     for (let version = next; version < offered.version && missing.length < AHEAD_MAX; version++) {
       if (!this.#ahead.has(version)) missing.push(version);
@@ -140,19 +138,23 @@ export class RosterKeeper implements RosterView {
   }
 
   async #takeAhead(): Promise<void> {
-    for (;;) {
-      const next = (this.current?.version ?? 0) + 1;
-      const waiting = this.#ahead.get(next);
-      if (!waiting) return;
-      this.#ahead.delete(next);
-      // Anyone can show what waits: one that does not follow is as if it had never come.
-      const taken = await this.#judge(waiting, (roster) =>
-        this.#options.store.keep(roster.version, roster.bytes),
-      ).catch((error: unknown) => {
-        if (isSealwireError(error, 'file-unwritable')) throw error;
-        return undefined;
-      });
-      if (taken !== 'accepted') return;
+    let isNew = true;
+    while (isNew) {
+      isNew = false;
+      for (const waiting of this.#ahead.take((this.current?.version ?? 0) + 1)) {
+        isNew = (await this.#follows(waiting)) || isNew;
+      }
+    }
+  }
+
+  /** Anyone can show what waits: one that does not follow is as if it had never come. */
+  async #follows(waiting: SignedRoster): Promise<boolean> {
+    try {
+      const keep = ({ version, bytes }: SignedRoster): Promise<void> => this.#options.store.keep(version, bytes);
+      return (await this.#judge(waiting, keep)) === 'accepted';
+    } catch (error) {
+      if (isSealwireError(error, 'file-unwritable')) throw error;
+      return false;
     }
   }
 
