@@ -40,6 +40,7 @@ export class RosterKeeper implements RosterView {
       const outcome = await keeper.#judge(decodeRoster(options.crypto, bytes));
       if (outcome !== 'accepted') throw new SealwireError('roster-invalid', 'A version of the roster is missing here.');
     }
+    await keeper.#recallFork(await options.store.fork());
     return keeper;
   }
 
@@ -100,7 +101,7 @@ export class RosterKeeper implements RosterView {
     try {
       checkFollows(this.current, offered);
     } catch (error) {
-      throw this.#stopAt(error);
+      throw await this.#stopAt(error, offered);
     }
     await keep?.(offered);
     const before = this.current;
@@ -118,7 +119,7 @@ export class RosterKeeper implements RosterView {
     }
     const signerKey = this.#versions[offered.version - 2]?.authorityKey ?? ours.authorityKey;
     await this.#checkSigned(offered, signerKey);
-    throw this.#stopAt(forked(`there are two versions ${offered.version}`));
+    throw await this.#stopAt(forked(`there are two versions ${offered.version}`), offered);
   }
 
   async #checkSigned({ toBeVerified, signature }: SignedRoster, signerKey: Uint8Array): Promise<void> {
@@ -158,8 +159,21 @@ export class RosterKeeper implements RosterView {
     }
   }
 
-  #stopAt(error: unknown): unknown {
-    if (isSealwireError(error, 'roster-forked')) this.#failure ??= error;
+  /** A fork ends all use, here and after every restart: it is kept beside what it contradicts. */
+  async #stopAt(error: unknown, offered: SignedRoster): Promise<unknown> {
+    if (!isSealwireError(error, 'roster-forked')) return error;
+    this.#failure ??= error;
+    await this.#options.store.keepFork(offered.bytes);
     return error;
+  }
+
+  /** What was kept is judged as if somebody showed it now: what is not genuine changes nothing. */
+  async #recallFork(bytes: Uint8Array | null): Promise<void> {
+    if (!bytes) return;
+    try {
+      await this.#judge(decodeRoster(this.#options.crypto, bytes));
+    } catch (error) {
+      if (!isSealwireError(error)) throw error;
+    }
   }
 }
