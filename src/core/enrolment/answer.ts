@@ -73,7 +73,10 @@ export function decodeAnswer(
   const item = decodeCbor(data, { bytesMax: ANSWER_BYTES_MAX });
   const [version, body, tag] = Array.isArray(item) && item.length === 3 ? item : [];
   if (version !== VERSION || !(body instanceof Uint8Array)) throw malformed();
-  if (answerKey !== null) {
+  if (answerKey === null) {
+    // One encoding each: nothing may stand where nobody looks.
+    if (tag !== null) throw malformed();
+  } else {
     const holds = tag instanceof Uint8Array && tag.length === TAG_BYTES;
     if (!holds || !equalBytes(tagOf(crypto, answerKey, signingRequest, body), tag)) {
       throw new SealwireError('mac-invalid', 'An answer to the request to enrol is not from the authority.');

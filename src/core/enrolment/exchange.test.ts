@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fixedSigner } from '../../../test/support/identities.ts';
-import { encodeCbor } from '../cbor.ts';
+import { type CborValue, decodeCbor, encodeCbor } from '../cbor.ts';
 import { nobleCrypto } from '../crypto/noble.ts';
 import { isSealwireError } from '../errors.ts';
 import { identityId } from '../identity/id.ts';
@@ -60,6 +60,16 @@ test('an answer belongs to one request and one token', () => {
     () => decodeAnswer(nobleCrypto, key, csr, changed),
     (error) => isSealwireError(error),
   );
+});
+
+test('an answer that nobody authenticates carries nothing in the place of its HMAC', () => {
+  const plain = encodeAnswer(nobleCrypto, null, csr, answer);
+  assert.deepEqual(decodeAnswer(nobleCrypto, null, csr, plain), answer);
+  const [version, body] = decodeCbor(plain) as CborValue[];
+  for (const tag of [7, false, new Uint8Array(32)]) {
+    const data = encodeCbor([version ?? null, body ?? null, tag]);
+    assert.throws(() => decodeAnswer(nobleCrypto, null, csr, data), { code: 'malformed' });
+  }
 });
 
 test('a refusal carries a code that devices know, and a bounded reason', () => {

@@ -18,6 +18,7 @@ const PACKET_BYTES_MAX: number = FRAME_BYTES_MAX + 16 * 1024;
  * bound, again and again if it is retained. So it is wide there, and what is over ours is read and dropped.
  */
 const PACKET_BYTES_MAX_311: number = 16 * 1024 * 1024;
+const ID_MAX = 0xffff;
 /** MQTT.js has a timer of its own that cannot be left out: ours comes first. */
 const NEVER_MS = 2 ** 31 - 1;
 
@@ -35,7 +36,18 @@ export function startClient(settings: MqttSettings, version: MqttVersion): MqttC
   stream.on('data', (chunk: Uint8Array) => {
     if (!guard.admits(chunk)) stream.destroy(tooLarge());
   });
+  client.on('packetreceive', (packet) => {
+    if (hasId(packet)) return;
+    stream.destroy(malformed());
+    // It goes on with the packet all the same, and would throw where nobody catches it.
+    packet.cmd = 'pingresp';
+  });
   return client;
+}
+
+/** False for an id that is none (MQTT 5.0, section 2.2.1), −1 for one that was cut: MQTT.js answers under it and fails. */
+function hasId({ messageId }: Packet): boolean {
+  return messageId === undefined || (messageId > 0 && messageId <= ID_MAX);
 }
 
 /** What is the error's own reason code, where the broker gave one (MQTT 3.1.1, section 3.2.2.3; 5.0, section 2.4). */
@@ -96,6 +108,10 @@ function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOpt
         }
       : {}),
   };
+}
+
+function malformed(): Error {
+  return Object.assign(new Error('the broker sends a packet without its id'), { code: 'PACKET_MALFORMED' });
 }
 
 function tooLarge(): Error {
