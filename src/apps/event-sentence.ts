@@ -70,6 +70,8 @@ function channelSentence(event: ChannelEvent): string | undefined {
       return `Not all who have to confirmed frame ${event.seq} in ${event.channel}.`;
     case 'not-logged':
       return `Frame ${event.seq} is not in the ledger: ${event.error.message} [${event.error.code}]`;
+    case 'not-stored':
+      return `Where the writers stand is not written down: ${event.error.message} [${event.error.code}]`;
     case 'repaired':
     case 'rotated':
       return undefined;

@@ -72,22 +72,19 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     ...access,
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
-  const store = roster && new SqliteChannels(channelsFile(own.home.directory));
-  const logging = notaryAt && new BusLog(own, notaryAt, () => bus);
-  const bus: Bus = await Bus.open({
-    peer: new Peer({
-      ...shared,
-      sink: logging?.submitting ?? null,
-      onEvent: (event, { peerName }) => onEvent({ ...event, peer: peerName }),
-    }),
-    broker,
-    qos,
-    ...(logging ? { logging, sink: logging.submitting } : {}),
-    ...(roster && store ? { channels: channelsOf(own, roster, store) } : {}),
-    onRefused: (error, topic) =>
-      onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
-    onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
-  });
+  let store: SqliteChannels | undefined;
+  let logging: BusLog | undefined;
+  let bus: Bus;
+  try {
+    store = roster && new SqliteChannels(channelsFile(own.home.directory));
+    logging = notaryAt && new BusLog(own, notaryAt, () => bus);
+    bus = await openBus(broker, qos, own, logging, store);
+  } catch (error) {
+    await logging?.close();
+    store?.close();
+    await broker.close();
+    throw error;
+  }
   const joined = new SealwireBus(addressees, bus, logging, store);
   try {
     await Promise.all(filters.map((filter) => bus.subscribe(filter)));
@@ -105,6 +102,30 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     throw notThere(error, `The notary ${notary}`, hint);
   }
   return joined;
+}
+
+function openBus(
+  broker: BrokerConnection,
+  qos: Qos,
+  own: BusIdentity,
+  logging: BusLog | undefined,
+  store: SqliteChannels | undefined,
+): Promise<Bus> {
+  const { shared, roster, onEvent } = own;
+  return Bus.open({
+    peer: new Peer({
+      ...shared,
+      sink: logging?.submitting ?? null,
+      onEvent: (event, { peerName }) => onEvent({ ...event, peer: peerName }),
+    }),
+    broker,
+    qos,
+    ...(logging ? { logging, sink: logging.submitting } : {}),
+    ...(roster && store ? { channels: channelsOf(own, roster, store) } : {}),
+    onRefused: (error, topic) =>
+      onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
+    onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
+  });
 }
 
 function renewingHome(own: BusIdentity & { readonly roster: RosterKeeper }, broker: BrokerConnection): RenewingHome {

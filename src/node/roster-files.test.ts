@@ -123,6 +123,19 @@ test('two commands of one home may take in the same version, and not two of one 
   assert.deepEqual(await files.load(), []);
 });
 
+test('what shows a fork is kept beside the versions: the first that was seen, until the roster is taken anew', async (context) => {
+  const { home } = await emptyHome(context);
+  const files = new RosterFiles(home);
+  const [first, second] = await versions(2);
+  assert.ok(first && second);
+  await files.keep(1, first.bytes);
+  assert.equal(await files.fork(), null);
+  for (const { bytes } of [second, first]) await files.keepFork(bytes);
+  assert.deepEqual([await files.fork(), await files.load()], [second.bytes, [first.bytes]]);
+  await files.clear();
+  assert.equal(await files.fork(), null);
+});
+
 test('a version that waited for another one is told as well where it cannot be written', async (context) => {
   const { home, directory } = await emptyHome(context);
   const [first, second] = await versions(2);

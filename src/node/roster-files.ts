@@ -50,8 +50,26 @@ export class RosterFiles implements RosterStore {
     }
   }
 
+  async fork(): Promise<Uint8Array | null> {
+    try {
+      return await readSmallFileBytes(this.#forkFile, { bytesMax: ROSTER_BYTES_MAX });
+    } catch (error) {
+      if (isSealwireError(error, 'file-unreadable') && isMissing(error.cause)) return null;
+      throw error;
+    }
+  }
+
+  async keepFork(bytes: Uint8Array): Promise<void> {
+    if (!(await this.fork())) await write(this.#forkFile, bytes);
+  }
+
+  get #forkFile(): string {
+    return join(this.#directory, 'fork.cose');
+  }
+
   /** Forgets every version. */
   async clear(): Promise<void> {
+    await rm(this.#forkFile, { force: true });
     for (const name of await this.#files()) await rm(join(this.#directory, name), { force: true });
   }
 

@@ -20,9 +20,8 @@ export interface AdmittedLabel {
 }
 
 interface Sender {
-  /** Who issued its certificate; null for a pinned identity. */
-  readonly authority: Uint8Array | null;
-  readonly identity: LedgerIdentity;
+  /** As the roster asks for it: one object, so that its answer is looked up once. */
+  readonly known: Parameters<typeof memberOf>[1];
   readonly verifier: Verifier;
 }
 
@@ -47,7 +46,8 @@ export class Admission {
   admit(identity: LedgerIdentity, authority: Uint8Array | null = null): void {
     const key = bytesToHex(identity.id);
     const verifier = this.#senders.get(key)?.verifier ?? this.#verifierOf(identity.publicKey);
-    this.#senders.set(key, { identity, authority, verifier });
+    const { id, name } = identity;
+    this.#senders.set(key, { known: { id, name: name ?? '', authority }, verifier });
   }
 
   /**
@@ -78,7 +78,7 @@ export class Admission {
   }
 
   /** The newest roster decides, whichever the label was written under: removals count at once. */
-  #checkRights({ senderId, channel, rosterName, topic }: Label, { identity, authority }: Sender): void {
+  #checkRights({ senderId, channel, rosterName, topic }: Label, { known }: Sender): void {
     const roster = this.#roster?.current;
     if (!roster) return;
     if (isRevoked(roster, senderId)) throw notAllowed('its sender’s key counts no more');
@@ -86,7 +86,7 @@ export class Admission {
     const named = rosterName === roster.name ? channelByName(roster, channel) : undefined;
     if (!named?.filters.some((filter) => topicMatches(filter, topic)))
       throw notAllowed('its channel has no such topic');
-    const member = memberOf(roster, { id: identity.id, name: identity.name ?? '', authority });
+    const member = memberOf(roster, known);
     if (member === null || !mayWrite(named, member)) throw notAllowed(`its sender may not write in ${channel}`);
   }
 }

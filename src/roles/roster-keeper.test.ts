@@ -39,6 +39,37 @@ test('what comes ahead waits for what is missing', async () => {
   assert.equal(keeper.current?.version, 4);
 });
 
+test('forged ones that come ahead do not take the place of the genuine one', async () => {
+  const keeper = await keeperOf();
+  const [first, second, third] = await versions(3);
+  assert.ok(first && second && third);
+  const forge = (at: number): Uint8Array =>
+    second.bytes.map((byte, i) => (i === second.bytes.length - at ? byte ^ 1 : byte));
+  await keeper.offer(forge(1));
+  await keeper.offer(second.bytes);
+  for (const at of [2, 3]) await keeper.offer(forge(at));
+  await keeper.offer(third.bytes);
+  await keeper.offer(first.bytes);
+  assert.deepEqual([keeper.current?.version, keeper.failure], [3, null]);
+});
+
+test('a fork that was seen is not forgotten with the process, and nobody can invent one', async () => {
+  const alice = await identityOf('alice');
+  const [first] = await versions(1);
+  assert.ok(first);
+  const one = await nextVersion(alice, first, { expiresAtS: 2_000_000_001 });
+  const other = await nextVersion(alice, first, { expiresAtS: 2_000_000_002 });
+  const store = new MemoryRosters();
+  const keeper = await keeperOf(store);
+  for (const { bytes } of [first, one]) await keeper.offer(bytes);
+  store.forked = other.bytes.with(other.bytes.length - 1, 0);
+  assert.equal((await keeperOf(store)).failure, null);
+  store.forked = null;
+  await assert.rejects(keeper.offer(other.bytes), { code: 'roster-forked' });
+  const again = await keeperOf(store);
+  assert.deepEqual([again.failure?.code, again.current?.hash], ['roster-forked', one.hash]);
+});
+
 test('two versions race: the one that came first stays, and the other one is a fork that ends all use', async () => {
   const alice = await identityOf('alice');
   const keeper = await keeperOf();

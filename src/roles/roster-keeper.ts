@@ -7,6 +7,7 @@ import { decodeRoster } from '../core/roster/signed-roster.ts';
 import type { RosterStore } from '../core/roster/store.ts';
 import { checkFollows, forked, type RosterTrust, stepTo } from '../core/roster/succession.ts';
 import { Turns } from './turns.ts';
+import { AHEAD_MAX, WaitingRosters } from './waiting-rosters.ts';
 
 /** What a {@link RosterKeeper} is made of. */
 export interface RosterKeeperOptions extends RosterTrust {
@@ -18,9 +19,6 @@ export interface RosterKeeperOptions extends RosterTrust {
 /** What became of a roster that somebody showed; `missing` are versions that have to come before it. */
 export type Offered = 'accepted' | 'known' | { readonly missing: readonly number[] };
 
-/** Versions that wait for those before them. */
-const AHEAD_MAX = 64;
-
 type Listener = Parameters<RosterView['onChange']>[0];
 
 /**
@@ -30,7 +28,7 @@ type Listener = Parameters<RosterView['onChange']>[0];
 export class RosterKeeper implements RosterView {
   readonly #options: RosterKeeperOptions;
   readonly #versions: SignedRoster[] = [];
-  readonly #ahead = new Map<number, SignedRoster>();
+  readonly #ahead = new WaitingRosters();
   readonly #listeners = new Set<Listener>();
   readonly #turns = new Turns();
   #failure: SealwireError | null = null;
@@ -42,6 +40,7 @@ export class RosterKeeper implements RosterView {
       const outcome = await keeper.#judge(decodeRoster(options.crypto, bytes));
       if (outcome !== 'accepted') throw new SealwireError('roster-invalid', 'A version of the roster is missing here.');
     }
+    await keeper.#recallFork(await options.store.fork());
     return keeper;
   }
 
@@ -102,7 +101,7 @@ export class RosterKeeper implements RosterView {
     try {
       checkFollows(this.current, offered);
     } catch (error) {
-      throw this.#stopAt(error);
+      throw await this.#stopAt(error, offered);
     }
     await keep?.(offered);
     const before = this.current;
@@ -120,7 +119,7 @@ export class RosterKeeper implements RosterView {
     }
     const signerKey = this.#versions[offered.version - 2]?.authorityKey ?? ours.authorityKey;
     await this.#checkSigned(offered, signerKey);
-    throw this.#stopAt(forked(`there are two versions ${offered.version}`));
+    throw await this.#stopAt(forked(`there are two versions ${offered.version}`), offered);
   }
 
   async #checkSigned({ toBeVerified, signature }: SignedRoster, signerKey: Uint8Array): Promise<void> {
@@ -130,8 +129,8 @@ export class RosterKeeper implements RosterView {
 
   #wait(offered: SignedRoster): Offered {
     const next = (this.current?.version ?? 0) + 1;
-    // The nearest are needed first; those far ahead come again.
-    if (offered.version < next + AHEAD_MAX) this.#ahead.set(offered.version, offered);
+    // Those far ahead come again.
+    this.#ahead.add(offered, next);
     const missing: number[] = [];
     for (let version = next; version < offered.version && missing.length < AHEAD_MAX; version++) {
       if (!this.#ahead.has(version)) missing.push(version);
@@ -140,24 +139,41 @@ export class RosterKeeper implements RosterView {
   }
 
   async #takeAhead(): Promise<void> {
-    for (;;) {
-      const next = (this.current?.version ?? 0) + 1;
-      const waiting = this.#ahead.get(next);
-      if (!waiting) return;
-      this.#ahead.delete(next);
-      // Anyone can show what waits: one that does not follow is as if it had never come.
-      const taken = await this.#judge(waiting, (roster) =>
-        this.#options.store.keep(roster.version, roster.bytes),
-      ).catch((error: unknown) => {
-        if (isSealwireError(error, 'file-unwritable')) throw error;
-        return undefined;
-      });
-      if (taken !== 'accepted') return;
+    let isNew = true;
+    while (isNew) {
+      isNew = false;
+      for (const waiting of this.#ahead.take((this.current?.version ?? 0) + 1)) {
+        isNew = (await this.#follows(waiting)) || isNew;
+      }
     }
   }
 
-  #stopAt(error: unknown): unknown {
-    if (isSealwireError(error, 'roster-forked')) this.#failure ??= error;
+  /** Anyone can show what waits: one that does not follow is as if it had never come. */
+  async #follows(waiting: SignedRoster): Promise<boolean> {
+    try {
+      const keep = ({ version, bytes }: SignedRoster): Promise<void> => this.#options.store.keep(version, bytes);
+      return (await this.#judge(waiting, keep)) === 'accepted';
+    } catch (error) {
+      if (isSealwireError(error, 'file-unwritable')) throw error;
+      return false;
+    }
+  }
+
+  /** A fork ends all use, here and after every restart: it is kept beside what it contradicts. */
+  async #stopAt(error: unknown, offered: SignedRoster): Promise<unknown> {
+    if (!isSealwireError(error, 'roster-forked')) return error;
+    this.#failure ??= error;
+    await this.#options.store.keepFork(offered.bytes);
     return error;
+  }
+
+  /** What was kept is judged as if somebody showed it now: what is not genuine changes nothing. */
+  async #recallFork(bytes: Uint8Array | null): Promise<void> {
+    if (!bytes) return;
+    try {
+      await this.#judge(decodeRoster(this.#options.crypto, bytes));
+    } catch (error) {
+      if (!isSealwireError(error)) throw error;
+    }
   }
 }

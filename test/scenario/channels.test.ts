@@ -55,6 +55,39 @@ test('a reader restarts and goes on without a handshake', { timeout }, async () 
   assert.equal(square.broker.seen.filter((unit) => isInbox(unit, 'handshake')).length, handshakes);
 });
 
+test('a full disk at a reader is told, stops nothing, and what it missed is written down with the next frame', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const roster = await TestRoster.of({ channels: [channelOf()] });
+  const store = new FullChannels();
+  const alice = await enterChannels(square, roster, 'alice');
+  const bob = await enterChannels(square, roster, 'bob', { store });
+  await square.elapse(announce(alice, 'plant/load', 'first'));
+  assert.deepEqual(await square.elapse(overhear(bob, 1)), ['alice plant/load: first']);
+  await square.wait(1_000);
+  store.isFull = true;
+  await square.elapse(announce(alice, 'plant/load', 'second'));
+  assert.deepEqual(await square.elapse(overhear(bob, 1)), ['alice plant/load: second']);
+  await square.elapse(until(() => bob.channelEvents.some(({ type }) => type === 'not-stored')));
+  store.isFull = false;
+  const { length: before } = store.puts;
+  await square.elapse(announce(alice, 'plant/load', 'third'));
+  assert.deepEqual(await square.elapse(overhear(bob, 1)), ['alice plant/load: third']);
+  await square.elapse(until(() => store.puts.length > before));
+});
+
+class FullChannels extends MemoryChannels {
+  isFull = false;
+  readonly puts: number[] = [];
+
+  override put(states: Parameters<MemoryChannels['put']>[0]): void {
+    if (this.isFull) throw new Error('database or disk is full');
+    super.put(states);
+    this.puts.push(states.length);
+  }
+}
+
 test('a reader that the roster adds reads from then on, and nothing from before', { timeout }, async () => {
   await using square = new Square();
   const roster = await TestRoster.of({ channels: [channelOf({ readers: ['bob'] })] });

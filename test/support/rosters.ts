@@ -48,6 +48,7 @@ export async function nextVersion(
 /** A store for as long as the test. */
 export class MemoryRosters implements RosterStore {
   readonly kept = new Map<number, Uint8Array>();
+  forked: Uint8Array | null = null;
 
   async load(): Promise<readonly Uint8Array[]> {
     return [...this.kept.entries()].toSorted(([a], [b]) => a - b).map(([, bytes]) => bytes);
@@ -55,5 +56,13 @@ export class MemoryRosters implements RosterStore {
 
   async keep(version: number, bytes: Uint8Array): Promise<void> {
     this.kept.set(version, bytes);
+  }
+
+  async fork(): Promise<Uint8Array | null> {
+    return this.forked;
+  }
+
+  async keepFork(bytes: Uint8Array): Promise<void> {
+    this.forked ??= bytes;
   }
 }

@@ -20,7 +20,7 @@ export async function checkWithoutRoster(home: Home): Promise<void> {
 
 /** Judges versions that the home does not go by yet; nothing of them is kept before {@link keepRoster}. */
 export function judgeRoster(trust: RosterTrust): Promise<RosterKeeper> {
-  const store = { load: async () => [], keep: async () => {} };
+  const store = { load: async () => [], keep: async () => {}, fork: async () => null, keepFork: async () => {} };
   return RosterKeeper.open({ ...trust, store, crypto: nodeCrypto, verifierOf: nodeVerifier });
 }
 

@@ -35,6 +35,14 @@ test('a key is known by its pin, whatever its certificate says', async () => {
   assert.equal(memberOf(roster, { id: idOf(3), name: 'alice', authority: null }), null);
 });
 
+test('a group whose certificate cannot be read has no members, and takes nobody else’s away', async () => {
+  const plant = await fixedHolder('root', 1, { ca: true });
+  const broken: IssuedMembers = { type: 'issued', name: 'broken', pattern: '*', certificate: new Uint8Array(9) };
+  const roster = rosterOf([broken, group('sensors', '*', plant), pin('alice', 2)]);
+  assert.equal(rosterAnchors(roster).length, 2);
+  assert.equal(memberOf(roster, issued('sensor-1', 3, plant)), 'sensors');
+});
+
 test('a group is those whom its own authority vouches for, under a name of its pattern', async () => {
   const [plant, office] = await Promise.all([1, 5].map((number) => fixedHolder('root', number, { ca: true })));
   assert.ok(plant && office);

@@ -1,11 +1,12 @@
 import { equalBytes } from '../bytes.ts';
+import { isSealwireError } from '../errors.ts';
 import { type Certificate, parseCertificate } from '../identity/certificate.ts';
 import type { Anchor, ValidIdentity } from '../identity/path.ts';
 import { isRevoked, pinnedName } from './ids.ts';
 import type { IssuedMembers, Roster } from './roster.ts';
 
 /** Parsing X.509 costs more than all else that is done here, and rosters stay. */
-const parsed = new WeakMap<IssuedMembers, Certificate>();
+const parsed = new WeakMap<IssuedMembers, Certificate | null>();
 
 type Known = Pick<ValidIdentity, 'id' | 'name' | 'authority'>;
 
@@ -33,7 +34,8 @@ function findMember(roster: Roster, { id, authority, name }: Known): string | nu
   if (!authority) return null;
   for (const member of roster.members) {
     if (member.type !== 'issued' || !matchesPattern(member.pattern, name)) continue;
-    if (equalBytes(certificateOf(member).publicKey, authority)) return member.name;
+    const certificate = certificateOf(member);
+    if (certificate && equalBytes(certificate.publicKey, authority)) return member.name;
   }
   return null;
 }
@@ -41,7 +43,10 @@ function findMember(roster: Roster, { id, authority, name }: Known): string | nu
 /** What a peer's certificates may end in, where it is the roster that says whom to trust. */
 export function rosterAnchors(roster: Roster): Anchor[] {
   return roster.members.flatMap((member): Anchor[] => {
-    if (member.type === 'issued') return [certificateOf(member)];
+    if (member.type === 'issued') {
+      const certificate = certificateOf(member);
+      return certificate ? [certificate] : [];
+    }
     return isRevoked(roster, member.id) ? [] : [{ name: member.name, id: member.id }];
   });
 }
@@ -62,8 +67,20 @@ export function matchesPattern(pattern: string, name: string): boolean {
   return true;
 }
 
-function certificateOf(member: IssuedMembers): Certificate {
-  const certificate = parsed.get(member) ?? parseCertificate(member.certificate);
+/** Null for one that cannot be read: nobody is a member by it, and the other members are none the worse. */
+function certificateOf(member: IssuedMembers): Certificate | null {
+  const known = parsed.get(member);
+  if (known !== undefined) return known;
+  const certificate = tryParse(member.certificate);
   parsed.set(member, certificate);
   return certificate;
+}
+
+function tryParse(der: Uint8Array): Certificate | null {
+  try {
+    return parseCertificate(der);
+  } catch (error) {
+    if (isSealwireError(error)) return null;
+    throw error;
+  }
 }

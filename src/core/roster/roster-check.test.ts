@@ -57,6 +57,11 @@ const BAD: Readonly<Record<string, Roster>> = {
   'a name of 33 letters': rosterOf({ name: 'a'.repeat(33) }),
   'a name that would be another topic': rosterOf({ name: 'a/b' }),
   'a name that would be a filter': rosterOf({ name: '+' }),
+  'confirmers, and none of them named': inChannel({ confirmers: [] }),
+  'a group that is to confirm': rosterOf({
+    members: [...MEMBERS, group('*')],
+    channels: [channelOf({ readers: ['group'], confirmers: ['group'] })],
+  }),
   'version 0': rosterOf({ version: 0 }),
   'a first version that follows something': rosterOf({ previous: idOf(1) }),
   'a second version that follows nothing': rosterOf({ version: 2 }),

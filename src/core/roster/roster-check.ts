@@ -42,8 +42,8 @@ export function checkRoster(roster: Roster): void {
     'the revoked id',
     revocations.map(({ id }) => bytesToHex(id)),
   );
-  const names = new Set(members.map((member) => member.name));
-  for (const channel of channels) checkChannel(channel, names);
+  const types = new Map(members.map((member) => [member.name, member.type]));
+  for (const channel of channels) checkChannel(channel, types);
 }
 
 /** A name that goes into topics and labels; throws `roster-invalid`. */
@@ -62,7 +62,7 @@ function checkMember(member: RosterMember): void {
   }
 }
 
-function checkChannel(channel: Channel, names: ReadonlySet<string>): void {
+function checkChannel(channel: Channel, types: ReadonlyMap<string, RosterMember['type']>): void {
   const { name, filters, writers, readers, confirmers, erasers } = channel;
   if (nameProblem(name) !== undefined || utf8ToBytes(name).length > CHANNEL_NAME_BYTES_MAX) {
     throw invalid(`${JSON.stringify(name.slice(0, 40))} is no name for a channel`);
@@ -75,12 +75,15 @@ function checkChannel(channel: Channel, names: ReadonlySet<string>): void {
   const lists = { writers, readers, erasers, confirmers: typeof confirmers === 'string' ? [] : confirmers };
   for (const [what, list] of Object.entries(lists)) {
     checkOnce(`among the ${what} of ${name}`, list);
-    const stranger = list.find((member) => !names.has(member));
+    const stranger = list.find((member) => !types.has(member));
     if (stranger !== undefined) throw invalid(`${stranger}, one of the ${what} of ${name}, is no member`);
   }
   const reading = new Set(readers);
   const silent = lists.confirmers.find((member) => !reading.has(member));
   if (silent !== undefined) throw invalid(`${silent} is to confirm in ${name}, but does not read there`);
+  const group = lists.confirmers.find((member) => types.get(member) !== 'pin');
+  if (group !== undefined) throw invalid(`${group} is to confirm in ${name}, but is a group that nobody can count`);
+  if (typeof confirmers !== 'string' && confirmers.length === 0) throw invalid(`nobody is named to confirm in ${name}`);
   checkNumbers(channel);
 }
 

@@ -84,7 +84,7 @@ test('a member is removed from wherever it is named', () => {
   const after = edited((roster) => removeMember(roster, 'bob'));
   assert.deepEqual(after.members, [pin('alice', 1), group]);
   const [channel] = after.channels;
-  assert.deepEqual(channel, channelOf({ readers: ['sensors'], confirmers: [], erasers: ['alice'] }));
+  assert.deepEqual(channel, channelOf({ readers: ['sensors'], confirmers: 'none', erasers: ['alice'] }));
   assert.deepEqual(after.revocations, BEFORE.revocations);
   assert.deepEqual(edited((roster) => removeMember(roster, 'alice')).channels[0]?.writers, []);
   assert.equal(

@@ -2,7 +2,7 @@ import { equalBytes } from '../bytes.ts';
 import { SealwireError } from '../errors.ts';
 import { formatId } from '../identity/id.ts';
 import { BATCH_MAX, ROTATE_AFTER_FRAMES_MAX, ROTATE_AFTER_MS_MAX } from '../limits.ts';
-import type { Channel, Roster, RosterMember } from './roster.ts';
+import type { Channel, Confirmers, Roster, RosterMember } from './roster.ts';
 
 /** What a version says beside its number and its place in the chain. */
 export type RosterContent = Omit<Roster, 'version' | 'previous' | 'issuedAtS'>;
@@ -61,9 +61,16 @@ export function removeMember(roster: RosterContent, name: string): RosterContent
       writers: without(channel.writers),
       readers: without(channel.readers),
       erasers: without(channel.erasers),
-      confirmers: typeof channel.confirmers === 'string' ? channel.confirmers : without(channel.confirmers),
+      confirmers: confirmersWithout(channel.confirmers, name),
     })),
   };
+}
+
+/** Where nobody is left who was named to confirm, nobody has to. */
+function confirmersWithout(confirmers: Confirmers, name: string): Confirmers {
+  if (typeof confirmers === 'string') return confirmers;
+  const left = confirmers.filter((other) => other !== name);
+  return left.length === 0 ? 'none' : left;
 }
 
 /** With a channel changed, or one more. */

@@ -8,7 +8,7 @@ import { type CborMap, type CborValue, encodeCbor } from '../cbor.ts';
 import { decodeSign1, encodeSign1, type Sign1 } from '../cose.ts';
 import { type ErrorCode, isSealwireError } from '../errors.ts';
 import { BATCH_MAX, ROSTER_BYTES_MAX, ROTATE_AFTER_FRAMES_MAX, ROTATE_AFTER_MS_MAX } from '../limits.ts';
-import type { Channel, Roster, RosterMember } from './roster.ts';
+import type { Channel, Confirmers, Roster, RosterMember } from './roster.ts';
 import { decodeRoster, draftRoster, isSelfSigned } from './signed-roster.ts';
 
 const seed = 20260701;
@@ -54,6 +54,12 @@ const channel = (name: string): fc.Arbitrary<Channel> =>
       return { name, ...rest, ...who, evidence, batchMax: evidence === 'keep' ? 1 : batchMax } as Channel;
     });
 
+function pinnedOnly(confirmers: Confirmers, members: readonly RosterMember[]): Confirmers {
+  if (typeof confirmers === 'string') return confirmers;
+  const pinned = confirmers.filter((name) => members.find((one) => one.name === name)?.type === 'pin');
+  return pinned.length === 0 ? 'none' : pinned;
+}
+
 const roster: fc.Arbitrary<Roster> = fc
   .record(
     {
@@ -76,8 +82,9 @@ const roster: fc.Arbitrary<Roster> = fc
     { noNullPrototype: true },
   )
   .filter(({ members }) => new Set(members.map((one) => (one.type === 'pin' ? String(one.id) : one.name))).size === 5)
-  .map(({ lastsS, previous, ...rest }) => ({
+  .map(({ lastsS, previous, channels, ...rest }) => ({
     ...rest,
+    channels: channels.map((one) => ({ ...one, confirmers: pinnedOnly(one.confirmers, rest.members) })),
     previous: rest.version === 1 ? null : previous,
     expiresAtS: lastsS === null ? null : rest.issuedAtS + lastsS,
   }));

@@ -18,6 +18,8 @@ export type ChannelEvent =
   | { readonly type: 'expired'; readonly n: number; readonly writer: string }
   /** Frames came before their grant and there is no room to keep more of them. */
   | { readonly type: 'held-full'; readonly writerId: Uint8Array; readonly channel: string }
+  /** Where the writers stand could not be written down; it is tried again with the next frame. */
+  | { readonly type: 'not-stored'; readonly error: SealwireError }
   /** The writer goes on with a new ratchet. */
   | { readonly type: 'rotated'; readonly channel: string }
   /** A frame that a reader missed was sent to it once more. */

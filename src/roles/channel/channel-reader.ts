@@ -64,11 +64,12 @@ export class ChannelReader {
 
   /** Keys of a writer, from the session with it. Throws `not-allowed` and whatever the roster does not allow. */
   async onGrant(session: Session, grant: Grant): Promise<void> {
-    const rights = rightsIn(this.#context.roster, this.#context.clock, grant.channel);
-    checkWriter(rights, session.peer);
-    checkReader(rights, this.#own);
     await this.#turns.run(async () => {
       if (this.#stopped) return;
+      // In its turn: the roster may have changed while it waited.
+      const rights = rightsIn(this.#context.roster, this.#context.clock, grant.channel);
+      checkWriter(rights, session.peer);
+      checkReader(rights, this.#own);
       await this.#writers.learn(session.peer, grant);
       const { ratchetId, seq, channel } = grant;
       session.sendControl(KIND.grantAck, encodeGrantAck({ channel, ratchetId, seq })).catch(() => {});

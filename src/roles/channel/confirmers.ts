@@ -22,12 +22,19 @@ export function confirmersOf(
   if (confirmers === 'any') return null;
   const names = confirmers === 'all' ? channel.readers : confirmers;
   const pinned = readersOf(roster, ownId, (name) => names.includes(name)).map(bytesToHex);
-  return new Set(confirmers === 'all' ? [...pinned, ...granted] : pinned);
+  if (confirmers !== 'all') return new Set(pinned);
+  const all = new Set([...pinned, ...granted]);
+  // Readers that only an authority vouches for are known once they are there: till then the first one is waited for.
+  return all.size === 0 && hasIssuedReaders(roster, channel) ? null : all;
 }
 
 /** True where a reader of that name confirms what it reads in the channel. */
 export function doesConfirm({ confirmers }: Channel, member: string): boolean {
   return confirmers === 'any' || confirmers === 'all' || confirmers.includes(member);
+}
+
+function hasIssuedReaders({ members }: Roster, channel: Channel): boolean {
+  return members.some(({ type, name }) => type === 'issued' && mayRead(channel, name));
 }
 
 function readersOf(roster: Roster, ownId: Uint8Array, isMeant: (name: string) => boolean): Uint8Array[] {

@@ -2,7 +2,7 @@ import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import type { Grant } from '../../core/channel/grant.ts';
 import { decodeReaderState, encodeReaderState, type ReaderState } from '../../core/channel/reader-state.ts';
 import type { ChannelStore, StoredRatchet } from '../../core/channel/store.ts';
-import { isSealwireError } from '../../core/errors.ts';
+import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import type { OrderPlace } from '../../core/frame/order.ts';
 import type { ValidIdentity } from '../../core/identity/path.ts';
 import { SKIP_MAX, SKIPPED_KEYS_MAX } from '../../core/limits.ts';
@@ -96,7 +96,7 @@ export class KnownWriters {
 
   /** Stores where everything stands and forgets it here. */
   close(): void {
-    this.#storeNow();
+    this.#tryStore();
     for (const { ratchets } of this.#writers.values()) for (const { delivery } of ratchets.values()) delivery.stop();
     this.#writers.clear();
   }
@@ -173,15 +173,29 @@ export class KnownWriters {
   async #storeSoon(): Promise<void> {
     await this.#context.clock.turn();
     this.#storing = undefined;
-    this.#storeNow();
+    this.#tryStore();
+  }
+
+  #tryStore(): void {
+    try {
+      this.#storeNow();
+    } catch (cause) {
+      // It stays touched: the next frame, or the end, tries again.
+      this.#context.onEvent({ type: 'not-stored', error: toSealwireError(cause) });
+    }
   }
 
   #storeNow(): void {
     if (this.#touched.size === 0) return;
-    const states = [...this.#touched].map(stateOf);
+    this.#store.put([...this.#touched].map(stateOf));
     this.#touched.clear();
-    this.#store.put(states);
   }
+}
+
+function toSealwireError(cause: unknown): SealwireError {
+  if (isSealwireError(cause)) return cause;
+  const sentence = 'What is known of writers could not be stored.';
+  return new SealwireError('file-unwritable', sentence, { cause, hint: 'Is the disk full?' });
 }
 
 function startGaps(n: number): OrderPlace['gaps'] {

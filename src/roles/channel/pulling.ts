@@ -29,20 +29,13 @@ export class Pulling {
     this.#context = context;
   }
 
-  /** True while that ratchet's keys are asked for. */
-  has(writerId: Uint8Array, ratchetId: Uint8Array): boolean {
-    return this.#pulls.has(keyOf(writerId, ratchetId));
-  }
-
-  /** Asks for the keys of a ratchet; false where too much is asked for already. */
-  ask(writerId: Uint8Array, request: GrantRequest): boolean {
+  /** Asks for the keys of a ratchet. Where too much is asked for already, its next frame brings it up again. */
+  ask(writerId: Uint8Array, request: GrantRequest): void {
     const key = keyOf(writerId, request.ratchetId);
-    if (this.#stopped || this.#pulls.has(key)) return true;
-    if (this.#pulls.size >= PULLS_MAX) return false;
+    if (this.#stopped || this.#pulls.has(key) || this.#pulls.size >= PULLS_MAX) return;
     const pull: Pull = { writerId, request, tries: 0, cancel: () => {} };
     this.#pulls.set(key, pull);
     void this.#try(key, pull);
-    return true;
   }
 
   /** The keys are here. */
@@ -52,7 +45,7 @@ export class Pulling {
     this.#pulls.delete(key);
   }
 
-  /** All that was asked of that writer is asked again soon: it is there. */
+  /** Asks nobody for anything any more. */
   stop(): void {
     this.#stopped = true;
     for (const { cancel } of this.#pulls.values()) cancel();

@@ -5,6 +5,7 @@ import { MemoryRosters, nextVersion, versionsOf } from '../../../test/support/ro
 import { identityOf } from '../../../test/support/session-pair.ts';
 import { type CborValue, encodeCbor } from '../../core/cbor.ts';
 import { SealwireError } from '../../core/errors.ts';
+import { KIND } from '../../core/kinds.ts';
 import type { SignedRoster } from '../../core/roster/roster.ts';
 import { nodeCrypto, nodeVerifier } from '../../node/crypto.ts';
 import { RosterKeeper } from '../roster-keeper.ts';
@@ -89,6 +90,13 @@ test('a peer that claims what nobody has gets nothing', { timeout }, async () =>
   for (const claim of [2, 3, Number.MAX_SAFE_INTEGER]) await alice.exchange.take(alice.session, encodeCbor(claim));
   await settle();
   assert.deepEqual([alice.said, alice.refused], [[], []]);
+});
+
+test('a peer that says again and again that it has none is not given all of it each time', { timeout }, async () => {
+  const { alice, bob, settle } = await exchangeBetween([await keeperOf(await versions(10)), await keeperOf([])]);
+  for (let asked = 0; asked < 100; asked++) await bob.session.sendControl(KIND.roster, encodeCbor(0));
+  await settle();
+  assert.equal(alice.said.length, 10 + 32);
 });
 
 test('a peer that shows another history is found out', { timeout }, async () => {

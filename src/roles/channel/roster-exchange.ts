@@ -21,6 +21,8 @@ export type OnRefused = (error: SealwireError, peerName: string) => void;
 
 /** Versions are handed on up to the next multiple of it; the peer says what it has then, and gets the rest. */
 const VERSIONS_AT_ONCE = 16;
+/** Versions that go once more in one session, for a peer that could not keep them: saying that costs it next to nothing. */
+const AGAIN_MAX = 32;
 
 /**
  * Members carry the roster to each other, so that no broker can withhold it: in each session both say which version they
@@ -29,6 +31,7 @@ const VERSIONS_AT_ONCE = 16;
 export class RosterExchange {
   readonly #source: RosterSource;
   readonly #onRefused: OnRefused;
+  readonly #handedOn = new WeakMap<RosterSession, { newest: number; again: number }>();
 
   constructor(source: RosterSource, onRefused: OnRefused) {
     this.#source = source;
@@ -64,7 +67,11 @@ export class RosterExchange {
 
   #handOn(session: RosterSession, theirs: number): void {
     const last = Math.min(this.#newest(), (roundOf(theirs) + 1) * VERSIONS_AT_ONCE);
+    const handedOn = this.#handedOn.get(session) ?? { newest: 0, again: 0 };
+    this.#handedOn.set(session, handedOn);
     for (let version = theirs + 1; version <= last; version++) {
+      if (version <= handedOn.newest && handedOn.again++ >= AGAIN_MAX) return;
+      handedOn.newest = Math.max(handedOn.newest, version);
       const bytes = this.#source.bytesOf(version);
       if (bytes) tell(session, encodeCbor(bytes));
     }
