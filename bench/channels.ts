@@ -231,8 +231,8 @@ function publisher(readers: number): () => Promise<unknown> {
   const rights = { writers: [own.name], readers: others.map(({ name }) => name) };
   const writer = new ChannelWriter(contextOf(own, keys.signer, rosterOf([...others, own], rights)), CHANNEL, own);
   const payload = new Uint8Array(PAYLOAD_BYTES);
-  const about = { kind: KIND.message, topic: TOPIC, contentType: 42, expiresAtMs: null, retain: false } as const;
-  return () => writer.send({ ...about, payload, until: 'sent' });
+  const about = { kind: KIND.message, topic: TOPIC, contentType: 42, expiresAtMs: null } as const;
+  return () => writer.send({ ...about, payload, until: 'sent', retain: false, waitMs: 0 });
 }
 
 async function publishRows(): Promise<Row[]> {

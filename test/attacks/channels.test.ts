@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encodeGrantRequest } from '../../src/core/channel/grant-request.ts';
 import { toLowS } from '../../src/core/crypto/es256.ts';
 import { encodeMessage } from '../../src/core/frame/body.ts';
 import { encodeDeliveryReceipt, hashLabels, toRanges } from '../../src/core/frame/receipt.ts';
@@ -188,6 +189,29 @@ test('N24: a reader that never confirms stalls neither the writer nor the others
   square.broker.tamper();
 });
 
+test('N24: a silent reader, and senders that wait for it: once their time is up, it stalls nothing any more', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const { alice, bob } = await scene(square, { confirmers: 'all', batchMax: 1 });
+  await square.elapse(announce(alice, 'plant/load', 'first', { until: 'delivered' }));
+  square.broker.tamper((published, deliver) => {
+    if (published.from !== 'carol' || !isInbox(published, 'frames')) deliver(published);
+  });
+  const texts = numbered(400);
+  const startMs = square.nowMs;
+  const waits = texts.map((text) => announce(alice, 'plant/load', text, { until: 'delivered', waitMs: 5_000 }));
+  const ended = await square.elapse(Promise.allSettled(waits));
+  assert.ok(ended.every((end) => end.status === 'rejected' && end.reason.code === 'peer-offline'));
+  await square.elapse(announce(alice, 'plant/load', 'next'));
+  const expected = ['first', ...texts, 'next'].map((text) => `alice plant/load: ${text}`);
+  assert.deepEqual(await square.elapse(overhear(bob, 402)), expected);
+  // Far from when frames are given up that somebody waits for.
+  assert.ok(square.nowMs - startMs < 60_000, `${square.nowMs - startMs}`);
+  square.broker.tamper();
+  await square.elapse(announce(alice, 'plant/load', 'last', { until: 'delivered' }));
+});
+
 test('N24 N12: a member that may not read confirms in a reader’s place: nothing is settled by it', {
   timeout,
 }, async () => {
@@ -218,6 +242,39 @@ test('N24 N12: a member that may not read confirms in a reader’s place: nothin
   square.broker.tamper();
   await square.elapse(done);
   assert.deepEqual(await square.elapse(overhear(bob, 2)), ['alice plant/load: first', 'alice plant/load: second']);
+});
+
+test('N24: a reader asks for a former ratchet’s keys that are not for it, again and again: bounded work, and no keys', {
+  timeout,
+}, async () => {
+  await using square = new Square();
+  const roster = await TestRoster.of({ channels: [channelOf({ rotateAfterFrames: 2 })] });
+  const alice = await enterChannels(square, roster, 'alice');
+  const bob = await enterChannels(square, roster, 'bob');
+  // Carol is owed the keys of both ratchets, so that both are kept.
+  for (const text of ['one', 'two', 'three']) {
+    await square.elapse(announce(alice, 'plant/load', text, { retain: true }));
+  }
+  await square.elapse(overhear(bob, 3));
+  const frames = () => square.broker.seen.filter(({ topic }) => topic === 'plant/load');
+  const [seen] = frames();
+  const former = seen && labelOf(seen)?.ratchetId;
+  assert.ok(former);
+  const names = ['alice', 'bob', 'carol', 'notary'];
+  await roster.change({ channels: [channelOf({ readers: ['bob', 'carol', 'notary'] })], names });
+  const late = await enterChannels(square, roster, 'notary');
+  const session = await square.elapse(late.bus.session({ id: alice.identity.id, name: 'alice' }));
+  assert.deepEqual(await square.elapse(overhear(late, 1)), ['alice plant/load: three']);
+  const before = frames().length;
+  const request = encodeGrantRequest({ channel: 'plant', ratchetId: former, seq: 0 });
+  for (let count = 0; count < 50; count++) await square.elapse(session.sendControl(KIND.grantRequest, request));
+  await square.wait(5_000);
+  assert.equal(frames().length, before);
+  await square.broker.replay(seen);
+  await square.elapse(announce(alice, 'plant/load', 'honest'));
+  for (const reader of [bob, late]) {
+    assert.deepEqual(await square.elapse(overhear(reader, 1)), ['alice plant/load: honest']);
+  }
 });
 
 test('a key that was revoked: what it signs is refused from then on', { timeout }, async () => {

@@ -6,7 +6,7 @@ import { parseInboxTopic } from '../../core/inbox.ts';
 import { KIND } from '../../core/kinds.ts';
 import { TreeHasher } from '../../core/ledger/merkle.ts';
 import { TUNING } from '../../core/limits.ts';
-import type { BrokerConnection, Clock, Qos, Subscription } from '../../core/ports.ts';
+import type { BrokerConnection, Qos, Subscription } from '../../core/ports.ts';
 import type { RosterView } from '../../core/roster/roster.ts';
 import { checkFilter, checkTopic, topicMatches } from '../../core/topic.ts';
 import { CHANNEL_TUNING, type ChannelEvent, type ChannelTuning } from '../channel/channel-context.ts';
@@ -145,20 +145,16 @@ export class Bus implements AsyncDisposable {
         hint: 'Name one reader, or take a roster: sealwire roster join.',
       });
     }
-    const { clock, timeoutMs } = this.#options.peer.party;
-    const until = options.until ?? 'sent';
-    const sent = this.#channels.publish({
+    return this.#channels.publish({
       kind: KIND.message,
       topic: checkTopic(topic),
       contentType: options.contentType ?? OCTET_STREAM,
       payload,
       expiresAtMs: options.expiresAtMs ?? null,
-      until,
+      until: options.until ?? 'sent',
       retain: options.retain ?? false,
+      waitMs: options.waitMs ?? this.#options.peer.party.timeoutMs,
     });
-    if (until !== 'delivered') return sent;
-    const waitMs = options.waitMs ?? timeoutMs;
-    return Promise.race([sent, unconfirmedAfter(clock, waitMs, sent)]);
   }
 
   /** The session to send in, opened where there is none. What comes in it comes with everything else. */
@@ -285,21 +281,6 @@ export class Bus implements AsyncDisposable {
       await this.#messages.push({ ...message, late: message.late || late, from, channel: null, retained: false });
     }
   }
-}
-
-/** Rejects with `peer-offline` unless `sent` comes to its end before. */
-function unconfirmedAfter(clock: Clock, waitMs: number, sent: Promise<Sent>): Promise<never> {
-  const late = Promise.withResolvers<never>();
-  if (!Number.isFinite(waitMs)) return late.promise;
-  const cancel = clock.after(waitMs, () =>
-    late.reject(
-      new SealwireError('peer-offline', `Not all readers who have to confirmed a message within ${waitMs} ms.`, {
-        hint: 'It may have reached some of them. It is sent again to those who come while this side is there.',
-      }),
-    ),
-  );
-  sent.finally(cancel).catch(() => {});
-  return late.promise;
 }
 
 /** In `session`, or in the next one where the peer has ended that just now. */

@@ -14,8 +14,8 @@ export interface AwaitedFrame {
   readonly leafHash: Uint8Array;
   /** Ids in hex of the readers that have not confirmed it; null where the first one to do so is enough. */
   readonly missing: Set<string> | null;
-  /** Those whose sender waits for the readers. */
-  readonly messages: readonly PendingMessage[];
+  /** Those whose senders wait for the readers; without any, nobody minds that it is given up. */
+  readonly messages: Set<PendingMessage>;
   readonly publishedAtMs: number;
   sentAtMs: number;
   tries: number;
@@ -28,6 +28,7 @@ const SETTLED_MAX = 4096;
 export class AwaitedFrames {
   readonly #frames = new Map<string, AwaitedFrame>();
   readonly #settled = new Map<string, Uint8Array>();
+  readonly #frameOf = new WeakMap<PendingMessage['done'], { frame: AwaitedFrame; message: PendingMessage }>();
   #bytes = 0;
   #change: PromiseWithResolvers<void> | undefined;
 
@@ -45,9 +46,23 @@ export class AwaitedFrames {
     return this.#frames.values();
   }
 
+  /** The oldest that no sender waits for. */
+  unwanted(): AwaitedFrame | undefined {
+    for (const frame of this.all()) if (frame.messages.size === 0) return frame;
+    return undefined;
+  }
+
   add(frame: AwaitedFrame): void {
     this.#frames.set(keyOf(frame.ratchetId, frame.seq), frame);
     this.#bytes += frame.bytes.length;
+    for (const message of frame.messages) this.#frameOf.set(message.done, { frame, message });
+  }
+
+  /** A message’s sender waits no longer; its frame is sent again to those who are missing all the same. */
+  abandon(done: PendingMessage['done']): void {
+    const found = this.#frameOf.get(done);
+    if (!found?.frame.messages.delete(found.message)) return;
+    if (found.frame.messages.size === 0) this.#changed();
   }
 
   /** A frame that nobody is asked to confirm: its receipts come all the same. */
@@ -92,7 +107,7 @@ export class AwaitedFrames {
     this.#settle(frame);
   }
 
-  /** Resolves when something was confirmed or given up; at once where nothing is awaited. */
+  /** Resolves when something was confirmed, given up or abandoned; at once where nothing is awaited. */
   async changed(): Promise<void> {
     if (this.#frames.size === 0) return;
     this.#change ??= Promise.withResolvers();
@@ -110,6 +125,10 @@ export class AwaitedFrames {
     if (!this.#frames.delete(keyOf(ratchetId, seq))) return;
     this.#bytes -= bytes.length;
     this.addSettled(ratchetId, seq, leafHash);
+    this.#changed();
+  }
+
+  #changed(): void {
     this.#change?.resolve();
     this.#change = undefined;
   }

@@ -27,6 +27,8 @@ export interface ChannelMessage extends OutgoingMessage {
   readonly topic: string;
   /** The broker keeps it for those who subscribe later, and it is sealed again for those whom the roster adds later. */
   readonly retain: boolean;
+  /** How long a sender that waits for `delivered` does so. */
+  readonly waitMs: number;
 }
 
 /** One writer in one channel: batches, seals, signs, publishes, logs, and sends again what readers did not confirm. */
@@ -39,6 +41,8 @@ export class ChannelWriter {
   readonly #awaited = new AwaitedFrames();
   readonly #chasing: Chasing;
   readonly #retained = new LastRetained();
+  /** Of messages whose senders wait no longer. */
+  readonly #abandoned = new WeakSet<PendingMessage['done']>();
   /** 8 random bytes: order is kept within it, over all ratchets. */
   readonly #stream: Uint8Array;
   #n = 0;
@@ -60,14 +64,21 @@ export class ChannelWriter {
   }
 
   /**
-   * Queues a message and waits as far as `until` says. Rejects with `too-large`, `usage`, `topic-invalid`, whatever the
-   * roster does not allow (`roster-…`, `channel-unknown`, `not-allowed`), or `session-closed`.
+   * Queues a message and waits as far as `until` says, for `delivered` no longer than `waitMs`; it is sent all the same.
+   * Rejects with `too-large`, `usage`, `topic-invalid`, whatever the roster does not allow (`roster-…`,
+   * `channel-unknown`, `not-allowed`), `peer-offline` where readers did not confirm it in time, or `session-closed`.
    */
   async send(message: ChannelMessage): Promise<Sent> {
     checkMessage(message, this.#context.sink !== null);
     this.#rights();
-    const pending = await this.#enter(message);
-    return pending.done.promise;
+    const done = Promise.withResolvers<Sent>();
+    const stopWaiting = this.#waitFor(message, done);
+    this.#enter(message, done).catch(done.reject);
+    try {
+      return await done.promise;
+    } finally {
+      stopWaiting();
+    }
   }
 
   /** A reader asks for the keys from some frame on. Throws `not-allowed`. */
@@ -124,15 +135,15 @@ export class ChannelWriter {
   }
 
   /** At once where there is room; else one after the other, so that messages keep the order of the calls. */
-  async #enter(message: ChannelMessage): Promise<PendingMessage> {
+  async #enter(message: ChannelMessage, done: PendingMessage['done']): Promise<void> {
     this.#assertOpen();
-    if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message);
+    if (this.#waiting === 0 && !this.#queue.full) return this.#enqueue(message, done);
     this.#waiting += 1;
     const kept = { ...message, payload: new Uint8Array(message.payload) };
     try {
-      return await this.#entrance.run(async () => {
+      await this.#entrance.run(async () => {
         await this.#queue.room();
-        return this.#enqueue(kept);
+        this.#enqueue(kept, done);
       });
     } finally {
       this.#waiting -= 1;
@@ -143,17 +154,26 @@ export class ChannelWriter {
     if (this.#closed) throw new SealwireError('session-closed', 'This side has left the broker.');
   }
 
-  #enqueue({ kind, topic, contentType, payload, expiresAtMs, until, retain }: ChannelMessage): PendingMessage {
+  #enqueue(message: ChannelMessage, done: PendingMessage['done']): void {
+    const { kind, topic, contentType, payload, expiresAtMs, until, retain } = message;
     const n = this.#n;
     const timeMs = this.#context.clock.now();
     const encoded = encodeMessage({ stream: this.#stream, n, timeMs, contentType, payload });
     if (encoded.length > BODY_BYTES_MAX) throw tooLargeMessage(encoded.length);
     this.#n += 1;
     const expiresAtS = expiresAtMs === null ? null : Math.ceil(expiresAtMs / 1000);
-    const pending = { kind, topic, n, expiresAtS, encoded, until, retain, done: Promise.withResolvers<Sent>() };
-    this.#queue.push(pending);
+    this.#queue.push({ kind, topic, n, expiresAtS, encoded, until, retain, done });
     this.#pumping ??= this.#pump();
-    return pending;
+  }
+
+  /** Ends the wait for readers when its time is up, and then counts it no more; gives what cancels that. */
+  #waitFor({ until, waitMs }: ChannelMessage, done: PendingMessage['done']): () => void {
+    if (until !== 'delivered' || !Number.isFinite(waitMs)) return () => {};
+    return this.#context.clock.after(waitMs, () => {
+      this.#abandoned.add(done);
+      this.#awaited.abandon(done);
+      done.reject(unconfirmed(waitMs));
+    });
   }
 
   async #pump(): Promise<void> {
@@ -185,15 +205,19 @@ export class ChannelWriter {
   async #publish(rights: Rights, batch: readonly PendingMessage[]): Promise<void> {
     const [first] = batch;
     if (!first || first.topic === null) return;
-    const { topic, retain = false } = first;
+    const { topic } = first;
     // Before it, so that readers have the keys of a new ratchet before its first frame.
     const { ratchet, isNew } = this.#granting.ratchetFor(rights);
-    if (isNew && !retain) this.#republish();
-    if (retain) this.#retained.remember(topic, first);
+    if (isNew && this.#startsRepublishing(rights, first)) this.#republish();
+    this.#retained.isWaiting(first, false);
+    const retain = first.retain === true && this.#retained.isNewest(topic, first);
+    // Its readers have the newer one; who reads it as news has had it.
+    if (this.#retained.isCopy(first) && !retain) return;
     this.#nextFramedN = Math.max(this.#nextFramedN, (batch.at(-1)?.n ?? -1) + 1);
     const sealed = await this.#seal(rights, first, joinPadded(batch, rights.channel.paddingBytes));
     const mayLeave = (): boolean => {
       const isAllowed = this.#granting.maySend(ratchet);
+      if (isAllowed && retain) this.#retained.remember(topic, first);
       if (isAllowed) this.#left(rights, ratchet.ratchetId, sealed, batch);
       else this.#sealAgain(batch);
       return isAllowed;
@@ -212,7 +236,10 @@ export class ChannelWriter {
 
   /** Somebody who may read no more holds the keys of a frame that has not left: its messages go in another one. */
   #sealAgain(batch: readonly PendingMessage[]): void {
-    for (const message of batch) this.#queue.push(message);
+    for (const message of batch) {
+      this.#retained.isWaiting(message, true);
+      this.#queue.push(message);
+    }
     this.#pumping ??= this.#pump();
   }
 
@@ -242,10 +269,10 @@ export class ChannelWriter {
       this.#awaited.addSettled(ratchetId, sealed.seq, leafHash);
       return false;
     }
-    const waiting = batch.filter(({ until }) => until === 'delivered');
+    const waiting = batch.filter(({ until, done }) => until === 'delivered' && !this.#abandoned.has(done));
     const now = clock.elapsed();
     this.#chasing.add({
-      ...{ ratchetId, seq: sealed.seq, bytes: sealed.bytes, leafHash, missing, messages: waiting },
+      ...{ ratchetId, seq: sealed.seq, bytes: sealed.bytes, leafHash, missing, messages: new Set(waiting) },
       ...{ publishedAtMs: now, sentAtMs: now, tries: 0 },
     });
     return true;
@@ -258,15 +285,22 @@ export class ChannelWriter {
     return [...new Set([...pinned, ...this.#granting.grantedReaders()])];
   }
 
+  /** False for a copy where one ratchet does not last for all of them: that would never come to its end. */
+  #startsRepublishing({ channel }: Rights, first: PendingMessage): boolean {
+    return !this.#retained.isCopy(first) || this.#retained.size <= channel.rotateAfterFrames;
+  }
+
   /** Seals what is retained once more, so that those may open it who could not before; for the others it is nothing new. */
   #republish(): void {
-    for (const message of this.#retained.all()) {
-      const done = Promise.withResolvers<Sent>();
-      done.promise.catch(() => {});
-      this.#queue.push({ ...message, until: 'sent', done });
-    }
+    for (const copy of this.#retained.copies()) this.#queue.push(copy);
     this.#pumping ??= this.#pump();
   }
+}
+
+function unconfirmed(waitMs: number): SealwireError {
+  return new SealwireError('peer-offline', `Not all readers who have to confirmed a message within ${waitMs} ms.`, {
+    hint: 'It may have reached some of them. It is sent again to those who come while this side is there.',
+  });
 }
 
 /** A body of these messages, padded to a multiple of `unitBytes`. */

@@ -33,14 +33,14 @@ export class Chasing {
   }
 
   /**
-   * Resolves when there is room for another frame. Only those whose senders wait for the readers are waited for: of the
-   * others the oldest is given up, so that a reader that never confirms stalls nobody.
+   * Resolves when there is room for another frame. Only those whose senders wait for the readers are waited for, and
+   * only as long as they do: of the others the oldest is given up, so that a reader that never confirms stalls nobody.
    */
   async room(): Promise<void> {
     const { windowFramesMax, windowBytesMax } = this.#context.tuning;
     while (this.#awaited.size >= windowFramesMax || this.#awaited.bytes >= windowBytesMax) {
-      const [oldest] = this.#awaited.all();
-      if (oldest && oldest.messages.length === 0) this.#giveUp(oldest);
+      const unwanted = this.#awaited.unwanted();
+      if (unwanted) this.#giveUp(unwanted);
       else await this.#awaited.changed();
     }
   }

@@ -76,16 +76,21 @@ export class Granting {
 
   /**
    * Gives a reader the keys that it is entitled to: those of the ratchet it asks for, or of the one in use where that
-   * one is gone. True where it gets keys of this channel for the first time. Throws `not-allowed`.
+   * one is gone or owes it nothing. True where it gets keys of the one in use for the first time. Throws `not-allowed`.
    */
   answer(session: Session, request: GrantRequest, rights: Rights): boolean {
     checkReader(rights, session.peer);
     const { id } = session.peer;
-    const ratchet = this.#find(request.ratchetId) ?? this.#current;
+    const now = this.#context.clock.now();
+    // Nobody may have written for more than a day.
+    for (const ratchet of this.#all()) ratchet.expire(now);
+    this.#dropSettled();
+    const asked = this.#find(request.ratchetId);
+    const ratchet = asked?.isEntitled(id) ? asked : this.#current;
     if (!ratchet) return false;
     const isFirst = !ratchet.isEntitled(id);
     if (isFirst) {
-      if (ratchet === this.#current) ratchet.entitle(id, this.#nextN(), this.#context.clock.now());
+      ratchet.entitle(id, this.#nextN(), now);
       if (!pinnedReaders(rights, this.#context.ownId).some((pinned) => equalBytes(pinned, id))) {
         this.#issued.set(bytesToHex(id), session.peer);
       }
