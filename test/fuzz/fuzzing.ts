@@ -51,7 +51,7 @@ export interface ShareResult {
 
 const BATCH_MIN = 32;
 const BATCH_MAX = 2048;
-const BATCH_MS = 100;
+const BATCH_PER_WEIGHT = 200;
 const FAILURES_MAX = 5;
 /** Inputs over it are judged, but not built on: they are slow, and what they reach is a bound. */
 const POOL_BYTES_MAX = 16 * 1024;
@@ -94,13 +94,13 @@ class Fuzzing {
     let turnedAt = started;
     await this.#begin();
     let size = BATCH_MIN;
+    // To find out what in a batch was new takes many times as long as the batch, which counts where inputs are dear.
+    const batchMax = Math.max(BATCH_MIN, Math.min(BATCH_MAX, this.#target.weight * BATCH_PER_WEIGHT));
     for (let left = this.#share.runs; left > 0; ) {
       const batch = Array.from({ length: Math.min(size, left) }, () => this.#next());
       left -= batch.length;
-      const begun = performance.now();
       await this.#runBatch(batch);
-      // To find out what in a batch was new takes many times as long as the batch.
-      size = performance.now() - begun < BATCH_MS ? Math.min(BATCH_MAX, size * 2) : Math.max(BATCH_MIN, size / 2);
+      size = Math.min(batchMax, size * 2);
       if (performance.now() - turnedAt > TURN_MS) {
         await new Promise((resolve) => setImmediate(resolve));
         turnedAt = performance.now();

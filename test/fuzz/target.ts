@@ -15,7 +15,7 @@ export interface Target {
 
 /** A target with all that it needs at hand. */
 export interface OpenTarget {
-  /** Genuine inputs, made by the project's own code, the same in every run. All of them are taken. */
+  /** Inputs of the project’s own making, the same in every run. The first is genuine and taken; all are built on. */
   readonly seeds: readonly Uint8Array[];
   /**
    * Hands the bytes to the real code, with a state as fresh as if nothing had come before. Returns where they are

@@ -29,9 +29,12 @@ export interface FloodTarget extends AsyncDisposable {
   report(): Promise<Report>;
 }
 
-/** Starts a peer of the identity in `home` that listens and sends back what it is sent. */
-export async function startTarget(home: string): Promise<FloodTarget> {
-  const child = fork(fileURLToPath(new URL('flood-target.ts', import.meta.url)), [home], {
+/**
+ * Starts a peer of the identity in `home` that listens `at` an address and sends back what it is sent; `at` a broker it
+ * listens to its inbox and to `plant/#`, and swallows what comes.
+ */
+export async function startTarget(home: string, at = 'tcp://127.0.0.1:0'): Promise<FloodTarget> {
+  const child = fork(fileURLToPath(new URL('flood-target.ts', import.meta.url)), [home, at], {
     execArgv: ['--expose-gc'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
