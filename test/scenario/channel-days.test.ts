@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { equalBytes } from '../../src/core/bytes.ts';
 import { parseInboxTopic } from '../../src/core/inbox.ts';
 import { overhear, Square } from '../support/bus.ts';
-import { announce, type ChannelVisitor, channelOf, enterChannels, TestRoster } from '../support/channels.ts';
+import { announce, type ChannelVisitor, channelOf, enterChannels, refusedIn, TestRoster } from '../support/channels.ts';
+import { until } from '../support/turns.ts';
 
 const timeout = 60_000;
 const HOUR_MS = 3_600_000;
@@ -64,7 +65,8 @@ for (const [first, asks] of [
     if (asks) {
       // What Bob holds he asks for when it comes once more; what is owed no longer he does not get.
       await square.broker.replay(noon);
-      await square.wait(10_000);
+      await square.elapse(until(() => refusedIn(bob).length === 1));
+      assert.deepEqual(refusedIn(bob), ['replayed']);
     }
     await square.elapse(announce(alice, 'plant/load', 'evening'));
     await Promise.all([heardBy(bob, 'evening'), heardBy(carol, 'evening')]);
