@@ -70,6 +70,17 @@ test('a fork that was seen is not forgotten with the process, and nobody can inv
   assert.deepEqual([again.failure?.code, again.current?.hash], ['roster-forked', one.hash]);
 });
 
+test('a fork that waited for its predecessor is noticed, though its version came by another way', async () => {
+  const alice = await identityOf('alice');
+  const keeper = await keeperOf();
+  const [first, second] = await versions(2);
+  assert.ok(first && second);
+  const other = await nextVersion(alice, first, { expiresAtS: 2_000_000_001 });
+  for (const { bytes } of [other, second]) assert.deepEqual(await keeper.offer(bytes), { missing: [1] });
+  await keeper.offer(first.bytes);
+  assert.deepEqual([keeper.current?.hash, keeper.failure?.code], [other.hash, 'roster-forked']);
+});
+
 test('two versions race: the one that came first stays, and the other one is a fork that ends all use', async () => {
   const alice = await identityOf('alice');
   const keeper = await keeperOf();

@@ -142,7 +142,8 @@ export class RosterKeeper implements RosterView {
     let isNew = true;
     while (isNew) {
       isNew = false;
-      for (const waiting of this.#ahead.take((this.current?.version ?? 0) + 1)) {
+      // Those too that came by another way meanwhile: what waited beside them may be a fork.
+      for (const waiting of this.#ahead.takeUpTo((this.current?.version ?? 0) + 1)) {
         isNew = (await this.#follows(waiting)) || isNew;
       }
     }
@@ -171,7 +172,7 @@ export class RosterKeeper implements RosterView {
   async #recallFork(bytes: Uint8Array | null): Promise<void> {
     if (!bytes) return;
     try {
-      await this.#judge(decodeRoster(this.#options.crypto, bytes));
+      await this.offer(bytes);
     } catch (error) {
       if (!isSealwireError(error)) throw error;
     }

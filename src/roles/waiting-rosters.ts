@@ -23,11 +23,16 @@ export class WaitingRosters {
     if (candidates.length >= CANDIDATES_MAX || candidates.some(({ bytes }) => equalBytes(bytes, roster.bytes))) return;
     this.#byVersion.set(roster.version, [...candidates, roster]);
     this.#bytes += roster.bytes.length;
-    while (this.#bytes > BYTES_MAX) this.take(Math.max(...this.#byVersion.keys()));
+    while (this.#bytes > BYTES_MAX) this.#take(Math.max(...this.#byVersion.keys()));
   }
 
-  /** All that were shown as that version, first come first; they wait no more. */
-  take(version: number): readonly SignedRoster[] {
+  /** All that were shown as a version up to that one, first come first within each; they wait no more. */
+  takeUpTo(version: number): readonly SignedRoster[] {
+    const due = [...this.#byVersion.keys()].filter((waiting) => waiting <= version).toSorted((a, b) => a - b);
+    return due.flatMap((waiting) => this.#take(waiting));
+  }
+
+  #take(version: number): readonly SignedRoster[] {
     const candidates = this.#byVersion.get(version) ?? [];
     this.#byVersion.delete(version);
     for (const { bytes } of candidates) this.#bytes -= bytes.length;

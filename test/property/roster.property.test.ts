@@ -72,8 +72,8 @@ test('a roster’s keeper: whatever is shown in whatever order, it goes forward 
       const isForkShown = shows.some(({ from, at }) => from === 'forks' || (from === 'strangers' && at === 0));
       for (const show of shows) {
         if (show.from === 'reopened') {
-          // What stopped it is told again by whoever shows the fork again; the versions themselves are kept.
-          if (!hasStopped) keeper = await RosterKeeper.open(options);
+          keeper = await RosterKeeper.open(options);
+          assert.equal(keeper.failure !== null, hasStopped, 'what stopped it is kept');
           continue;
         }
         const bytes = bytesOf(show);
