@@ -209,7 +209,7 @@ export class ChannelWriter {
     // Before it, so that readers have the keys of a new ratchet before its first frame.
     const { ratchet, isNew } = this.#granting.ratchetFor(rights);
     if (isNew && this.#startsRepublishing(rights, first)) this.#republish();
-    this.#retained.isWaiting(first, false);
+    this.#retained.taken(first);
     const retain = first.retain === true && this.#retained.isNewest(topic, first);
     // Its readers have the newer one; who reads it as news has had it.
     if (this.#retained.isCopy(first) && !retain) return;
@@ -237,7 +237,7 @@ export class ChannelWriter {
   /** Somebody who may read no more holds the keys of a frame that has not left: its messages go in another one. */
   #sealAgain(batch: readonly PendingMessage[]): void {
     for (const message of batch) {
-      this.#retained.isWaiting(message, true);
+      this.#retained.queued(message);
       this.#queue.push(message);
     }
     this.#pumping ??= this.#pump();

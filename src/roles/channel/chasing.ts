@@ -113,7 +113,11 @@ export class Chasing {
       if (now - frame.publishedAtMs > tuning.unconfirmedMaxMs) this.#giveUp(frame);
       else if (now - frame.sentAtMs >= this.#timeout.ms) overdue.push(frame);
     }
-    const copies = overdue.flatMap((frame) => this.#readersOf(frame).map((readerId) => ({ frame, readerId })));
+    // Once for all of them: rosters may be long.
+    const anyone = overdue.some(({ missing }) => missing === null) ? this.#readersNow() : [];
+    const copies = overdue.flatMap((frame) =>
+      this.#there(frame.missing ?? anyone).map((readerId) => ({ frame, readerId })),
+    );
     if (copies.length > 0) {
       this.#timeout.backOff();
       void this.#send(copies.slice(0, COPIES_MAX));
@@ -121,11 +125,10 @@ export class Chasing {
     this.#schedule();
   }
 
-  /** Those who are there and have not confirmed it. */
-  #readersOf({ missing }: AwaitedFrame): Uint8Array[] {
+  /** Those of them who are there; the ids come in hex. */
+  #there(wanted: Iterable<string>): Uint8Array[] {
     const { sessions } = this.#context;
-    const wanted = missing === null ? this.#readersNow() : [...missing];
-    return wanted.map(hexToBytes).filter((readerId) => sessions.current(readerId) !== undefined);
+    return [...wanted].map(hexToBytes).filter((readerId) => sessions.current(readerId) !== undefined);
   }
 
   #readersNow(): readonly string[] {

@@ -38,20 +38,23 @@ export class LastRetained {
     return this.#copies.has(message);
   }
 
-  /** A message waits to be published no more, or does so once more. */
-  isWaiting(message: PendingMessage, is: boolean): void {
-    if (!this.isCopy(message)) return;
-    if (is) this.#waiting.add(message.n);
-    else this.#waiting.delete(message.n);
+  /** A message is about to be published: another copy of it may be wanted later. */
+  taken(message: PendingMessage): void {
+    if (this.isCopy(message)) this.#waiting.delete(message.n);
+  }
+
+  /** A message waits to be published once more. */
+  queued(message: PendingMessage): void {
+    if (this.isCopy(message)) this.#waiting.add(message.n);
   }
 
   #copy(message: PendingMessage): PendingMessage {
     const done = Promise.withResolvers<Sent>();
     const copy: PendingMessage = { ...message, until: 'sent', done };
     this.#copies.add(copy);
-    this.isWaiting(copy, true);
+    this.queued(copy);
     // Whatever empties the queue: the next copy is not to wait for this one.
-    done.promise.catch(() => this.isWaiting(copy, false));
+    done.promise.catch(() => this.taken(copy));
     return copy;
   }
 }
