@@ -54,7 +54,7 @@ async function ask(here: Scene, asker: Parameters<typeof requestTopic>[1], paylo
   };
   const tokens = new MemoryTokens();
   tokens.add({ ...keys, pattern: 'sensor-*', channels: ['all'], expiresAtS: NOW_MS / 1000 + 60 });
-  await using desk = await EnrolmentDesk.open({
+  await using _desk = await EnrolmentDesk.open({
     ...{ crypto: nodeCrypto, clock: new StillClock(), verifierOf: nodeVerifier, broker, tokens },
     authority: {
       ...{ id: root.id, certificate: root.holder.certificate.der },
@@ -68,7 +68,6 @@ async function ask(here: Scene, asker: Parameters<typeof requestTopic>[1], paylo
     },
   });
   await take?.({ topic: requestTopic(root.id, asker), payload, retained: false });
-  void desk;
   if (refusal) throw refusal;
   if (enrolled.length === 0) throw new SealwireError('enrolment-refused', 'The desk does not answer.');
   if (answers !== 1) throw new Unsound(`a request was answered ${answers} times`);
