@@ -49,7 +49,6 @@ export async function writeCorpus(target: Target, inputs: readonly Uint8Array[])
     if (await reaches(input)) kept.push(bytesToHex(input));
     else bytes -= input.length;
   }
-  coverage.close();
   const lines = [...findingsIn(target.name), ...kept];
   mkdirSync(DIRECTORY, { recursive: true });
   if (lines.length > 0) writeFileSync(fileOf(target.name), `${lines.join('\n')}\n`);

@@ -1,6 +1,19 @@
 import { type Profiler, Session } from 'node:inspector';
+import { setFlagsFromString } from 'node:v8';
 
 const SOURCES = '/src/';
+
+// Optimised code leaves out calls that it has inlined, and when V8 optimises depends on the clock. Costs up to a quarter.
+for (const flag of ['--no-opt', '--no-maglev']) setFlagsFromString(flag);
+
+/**
+ * One for the thread, from the start: V8 counts blocks only of functions that it has compiled since, so that what a
+ * later one saw would depend on what had run before it.
+ */
+const session = new Session();
+session.connect();
+session.post('Profiler.enable');
+session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
 
 /**
  * Which characters of the project's own sources have run in this thread, block by block as V8 counts them. Its counters
@@ -11,20 +24,18 @@ const SOURCES = '/src/';
  * them at the first checks; it instruments with Babel, and its native part does not load on Debian 12 (glibc 2.36).
  */
 export class Coverage {
-  readonly #session = new Session();
   /** By function, one byte a character: 1 where it has run. */
   readonly #seen = new Map<string, Uint8Array>();
 
+  /** Counts from now on. */
   constructor() {
-    this.#session.connect();
-    this.#session.post('Profiler.enable');
-    this.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
+    session.post('Profiler.takePreciseCoverage');
   }
 
   /** True where something ran since the last call that never had before; it counts as seen only with `keep`. */
   reachedNew(keep: boolean): boolean {
     let isNew = false;
-    this.#session.post('Profiler.takePreciseCoverage', (error, answer) => {
+    session.post('Profiler.takePreciseCoverage', (error, answer) => {
       if (error) throw error;
       for (const { url, functions } of answer.result) {
         if (!url.includes(SOURCES) || url.includes('/node_modules/')) continue;
@@ -32,10 +43,6 @@ export class Coverage {
       }
     });
     return isNew;
-  }
-
-  close(): void {
-    this.#session.disconnect();
   }
 
   #look(url: string, { ranges }: Profiler.FunctionCoverage, keep: boolean): boolean {

@@ -106,7 +106,6 @@ class Fuzzing {
         turnedAt = performance.now();
       }
     }
-    this.#coverage.close();
     this.#tally.ms = performance.now() - started;
     return { tally: this.#tally, pool: this.#pool };
   }
