@@ -74,15 +74,22 @@ test('what left too long ago is given once until it was sent again', () => {
   const inFlight = new InFlight({ framesMax: 100, bytesMax: 10_000 });
   inFlight.add(frame(0), 100);
   inFlight.add(frame(1), 200);
-  assert.equal(inFlight.oldestSentAtMs, 100);
-  const [overdue, ...more] = inFlight.takeOverdue(150);
+  const pauses = { freshMs: 50, againMs: 20 };
+  assert.equal(inFlight.overdueAtMs(pauses), 150);
+  const [overdue, ...more] = inFlight.takeOverdue(150, pauses);
   assert.ok(overdue);
   assert.deepEqual([overdue.seq, more], [0, []]);
-  assert.deepEqual(inFlight.takeOverdue(150), []);
-  assert.equal(inFlight.oldestSentAtMs, 200);
+  assert.deepEqual(inFlight.takeOverdue(150, pauses), []);
+  assert.equal(inFlight.overdueAtMs(pauses), 250);
   assert.equal(inFlight.resent(overdue, 300), true);
-  assert.deepEqual(seqsIn(inFlight.takeOverdue(300)), [0, 1]);
-  assert.equal(inFlight.confirm(nobleCrypto, receipt([0, 1])).sentAtMs, 200, 'only what left once tells the time');
+  assert.deepEqual(
+    seqsIn(inFlight.takeOverdue(319, pauses)),
+    [1],
+    'what left once and what left again have their own times',
+  );
+  inFlight.resent(frame(1), 300);
+  assert.deepEqual(seqsIn(inFlight.takeOverdue(320, pauses)), [0, 1]);
+  assert.equal(inFlight.confirm(nobleCrypto, receipt([0, 1])).sentAtMs, null, 'only what left once tells the time');
   assert.equal(inFlight.resent(overdue, 400), false);
 });
 

@@ -2,6 +2,7 @@ import { equalBytes } from '../core/bytes.ts';
 import type { Crypto } from '../core/crypto/port.ts';
 import { SealwireError } from '../core/errors.ts';
 import { type DeliveryReceipt, hashLabels, seqsOf } from '../core/frame/receipt.ts';
+import type { Pauses } from './retransmission-timeout.ts';
 import type { PendingMessage } from './send-queue.ts';
 
 /** A frame that was handed to the transport and is not yet covered by the reader's receipt. */
@@ -62,13 +63,15 @@ export class InFlight {
     return this.#entries.size;
   }
 
-  /** When the oldest frame under way left, milliseconds; null where none is under way or all are about to be resent. */
-  get oldestSentAtMs(): number | null {
-    let oldest: number | null = null;
-    for (const { sentAtMs, sentAfter } of this.#entries.values()) {
-      if (Number.isFinite(sentAfter) && (oldest === null || sentAtMs < oldest)) oldest = sentAtMs;
+  /** When the first frame under way is overdue, milliseconds; null where none is under way or all are about to be resent. */
+  overdueAtMs(pauses: Pauses): number | null {
+    let first: number | null = null;
+    for (const entry of this.#entries.values()) {
+      if (!Number.isFinite(entry.sentAfter)) continue;
+      const atMs = overdueAtMs(entry, pauses);
+      if (first === null || atMs < first) first = atMs;
     }
-    return oldest;
+    return first;
   }
 
   add(frame: InFlightFrame, nowMs: number): void {
@@ -150,11 +153,11 @@ export class InFlight {
     return lost;
   }
 
-  /** Frames that left before `sentBeforeMs` and were not confirmed; each is given once until it was sent again. */
-  takeOverdue(sentBeforeMs: number): InFlightFrame[] {
+  /** Frames that are unconfirmed for longer than they may; each is given once until it was sent again. */
+  takeOverdue(nowMs: number, pauses: Pauses): InFlightFrame[] {
     const overdue: InFlightFrame[] = [];
     for (const entry of this.#entries.values()) {
-      if (entry.sentAtMs > sentBeforeMs || !Number.isFinite(entry.sentAfter)) continue;
+      if (overdueAtMs(entry, pauses) > nowMs || !Number.isFinite(entry.sentAfter)) continue;
       entry.sentAfter = Number.POSITIVE_INFINITY;
       overdue.push(entry.frame);
     }
@@ -187,4 +190,8 @@ export class InFlight {
     this.#change?.resolve();
     this.#change = undefined;
   }
+}
+
+function overdueAtMs({ sentAtMs, resent }: Entry, { freshMs, againMs }: Pauses): number {
+  return sentAtMs + (resent ? againMs : freshMs);
 }

@@ -72,3 +72,33 @@ test('where confirming takes longer than the first pause, that is learnt from th
   }
   assert.deepEqual(sent, [0]);
 });
+
+test('a way that is open again does not wait as long as it was closed, though nothing new leaves', async () => {
+  const sent: number[] = [];
+  const clock = manualClock();
+  const tuning = { ...SESSION_TUNING, resendMs: 1000 };
+  const onEvent = (event: SessionEvent): void => void (event.type === 'repaired' && sent.push(event.seq));
+  const context = { clock, tuning, connection: { send: async () => {} }, onEvent } as unknown as SessionContext;
+  const inFlight = new InFlight({ framesMax: 10, bytesMax: 1000 });
+  const made = new Repairing(context, inFlight, new Turns(), () => {});
+  for (const seq of [0, 1]) {
+    inFlight.add(
+      { seq, bytes: new Uint8Array(1), leafHash: new Uint8Array(32), messages: [], repaired: true },
+      clock.elapsed(),
+    );
+  }
+  made.watch();
+  for (let elapsedMs = 0; elapsedMs < 15_000; elapsedMs += 1000) {
+    clock.advance(1000);
+    await turn();
+  }
+  assert.equal(sent.filter((seq) => seq === 1).length, 4, 'after 1, 2, 4 and 8 seconds');
+  const about = { senderId: new Uint8Array(32), ratchetId: new Uint8Array(16) };
+  const labelsHash = nodeCrypto.sha256(new Uint8Array(32));
+  made.heard(inFlight.confirm(nodeCrypto, { ...about, ranges: [[0, 0]], labelsHash }));
+  sent.length = 0;
+  clock.advance(1000);
+  await turn();
+  assert.deepEqual(sent, [1]);
+  made.stop();
+});

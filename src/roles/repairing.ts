@@ -36,13 +36,12 @@ export class Repairing {
   }
 
   /** A receipt came. */
-  heard({ newest, sentAtMs }: Confirmed): void {
+  heard({ frames, newest, sentAtMs }: Confirmed): void {
     const now = this.#context.clock.elapsed();
-    // What was sent again says nothing about how long confirming takes: the pause stays as long as it has become.
     if (sentAtMs !== null) {
       this.#timeout?.measured(now - sentAtMs);
       this.#timeout?.heard();
-    }
+    } else if (frames.length > 0) this.#timeout?.progressed();
     this.#heardAtMs = this.#inFlight.size > 0 ? now : undefined;
     this.#repair(this.#inFlight.takeLost(newest));
     this.#cancel();
@@ -76,10 +75,10 @@ export class Repairing {
     if (!this.#timeout || this.#cancelTimer || this.#stopped || this.#inFlight.size === 0) return;
     const { clock, tuning } = this.#context;
     const now = clock.elapsed();
-    const oldest = this.#inFlight.oldestSentAtMs;
+    const overdueAtMs = this.#inFlight.overdueAtMs(this.#timeout.pauses);
     // While a carrier takes nothing there is nothing to send again, but there still is an end to patience.
     const givenUpAtMs = (this.#heardAtMs ?? now) + tuning.unconfirmedMaxMs + 1;
-    const dueAtMs = oldest === null ? givenUpAtMs : Math.min(oldest + this.#timeout.ms, givenUpAtMs);
+    const dueAtMs = Math.min(overdueAtMs ?? givenUpAtMs, givenUpAtMs);
     this.#cancelTimer = clock.after(Math.max(0, dueAtMs - now), () => {
       this.#cancelTimer = undefined;
       this.#onTimeout();
@@ -98,7 +97,7 @@ export class Repairing {
       return;
     }
     if (!this.#timeout) return;
-    const overdue = this.#inFlight.takeOverdue(now - this.#timeout.ms);
+    const overdue = this.#inFlight.takeOverdue(now, this.#timeout.pauses);
     if (overdue.length > 0) this.#timeout.backOff();
     this.#repair(overdue);
     this.#schedule();

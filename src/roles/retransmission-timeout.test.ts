@@ -35,3 +35,13 @@ test('it doubles while nothing comes, up to its bound, and falls back once somet
   timeout.heard();
   assert.equal(timeout.ms, 1000);
 });
+
+test('what is confirmed after it was sent again shortens the pause of what was sent again, and no other', () => {
+  const timeout = new RetransmissionTimeout(bounds);
+  for (let i = 0; i < 3; i++) timeout.backOff();
+  assert.deepEqual(timeout.pauses, { freshMs: 8000, againMs: 8000 });
+  timeout.progressed();
+  assert.deepEqual(timeout.pauses, { freshMs: 8000, againMs: 1000 });
+  timeout.backOff();
+  assert.deepEqual(timeout.pauses, { freshMs: 16_000, againMs: 2000 });
+});
