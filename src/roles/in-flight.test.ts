@@ -93,6 +93,13 @@ test('what left too long ago is given once until it was sent again', () => {
   assert.equal(inFlight.resent(overdue, 400), false);
 });
 
+test('a frame’s time is not lengthened by what happens to others, but it is shortened', () => {
+  const inFlight = new InFlight({ framesMax: 10, bytesMax: 10_000 });
+  inFlight.add(frame(0), 0, 100);
+  assert.equal(inFlight.overdueAtMs({ freshMs: 200, againMs: 200 }), 100);
+  assert.equal(inFlight.overdueAtMs({ freshMs: 50, againMs: 50 }), 50);
+});
+
 test('the window has room again when frames or bytes are confirmed', async () => {
   for (const bounds of [
     { framesMax: 2, bytesMax: 10_000 },

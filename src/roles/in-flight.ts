@@ -31,6 +31,8 @@ interface Entry {
   /** The newest seq that had left when it was sent last; infinite while it is about to be sent again. */
   sentAfter: number;
   sentAtMs: number;
+  /** How long it might stay unconfirmed, as was thought when it left. */
+  pauseMs: number;
   /** It left more than once: what confirms it says nothing about how long that takes. */
   resent: boolean;
 }
@@ -74,18 +76,20 @@ export class InFlight {
     return first;
   }
 
-  add(frame: InFlightFrame, nowMs: number): void {
-    this.#entries.set(frame.seq, { frame, repairs: 0, sentAfter: frame.seq, sentAtMs: nowMs, resent: false });
+  /** `frame` leaves now, and may stay unconfirmed for `pauseMs`, or without end. */
+  add(frame: InFlightFrame, nowMs: number, pauseMs: number = Number.POSITIVE_INFINITY): void {
+    this.#entries.set(frame.seq, { frame, repairs: 0, sentAfter: frame.seq, sentAtMs: nowMs, pauseMs, resent: false });
     this.#newest = frame.seq;
     this.#bytes += frame.bytes.length;
   }
 
   /** `frame`, which {@link takeLost} or {@link takeOverdue} gave, is sent again now; false where it is settled by now. */
-  resent({ seq }: InFlightFrame, nowMs: number): boolean {
+  resent({ seq }: InFlightFrame, nowMs: number, pauseMs: number = Number.POSITIVE_INFINITY): boolean {
     const entry = this.#entries.get(seq);
     if (!entry) return false;
     entry.sentAfter = this.#newest;
     entry.sentAtMs = nowMs;
+    entry.pauseMs = pauseMs;
     entry.resent = true;
     return true;
   }
@@ -192,6 +196,7 @@ export class InFlight {
   }
 }
 
-function overdueAtMs({ sentAtMs, resent }: Entry, { freshMs, againMs }: Pauses): number {
-  return sentAtMs + (resent ? againMs : freshMs);
+/** That others had to wait longer since it left does not make it wait longer; that they need not, shortens its time too. */
+function overdueAtMs({ sentAtMs, pauseMs, resent }: Entry, { freshMs, againMs }: Pauses): number {
+  return sentAtMs + Math.min(pauseMs, resent ? againMs : freshMs);
 }

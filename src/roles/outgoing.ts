@@ -260,7 +260,7 @@ export class Outgoing {
   #track(sealed: SealedFrame, messages: readonly PendingMessage[], repaired: boolean): InFlightFrame {
     const { seq, bytes, label } = sealed;
     const frame = { seq, bytes, leafHash: this.#context.hasher.leaf(label), messages, repaired };
-    this.#inFlight.add(frame, this.#context.clock.elapsed());
+    this.#inFlight.add(frame, this.#context.clock.elapsed(), this.#repairing.pauseMs);
     this.#repairing.watch();
     return frame;
   }

@@ -29,6 +29,11 @@ export class Repairing {
     if (resendMs !== null) this.#timeout = new RetransmissionTimeout({ firstMs: resendMs, maxMs: TIMEOUT_MAX_MS });
   }
 
+  /** For how long a frame that leaves now may stay unconfirmed, milliseconds; undefined where nothing is sent again. */
+  get pauseMs(): number | undefined {
+    return this.#timeout?.ms;
+  }
+
   /** A frame was put under way. */
   watch(): void {
     this.#heardAtMs ??= this.#context.clock.elapsed();
@@ -112,7 +117,7 @@ export class Repairing {
   async #resend(lost: readonly InFlightFrame[]): Promise<void> {
     const { clock, connection, onEvent } = this.#context;
     for (const frame of lost) {
-      if (this.#stopped || !this.#inFlight.resent(frame, clock.elapsed())) continue;
+      if (this.#stopped || !this.#inFlight.resent(frame, clock.elapsed(), this.#timeout?.pauses.againMs)) continue;
       // Where topics are, it goes to the reader alone: the others on its topic have missed nothing.
       await connection.send(frame.bytes);
       onEvent({ type: 'repaired', seq: frame.seq });
