@@ -102,7 +102,14 @@ function sessionReader({ verifier }: Keys, writer: ValidIdentity, { id, publicKe
     },
     START,
     queue,
-    { onDeliveryReceipt: () => {}, onControl: () => {}, onTaken: () => {}, onReplayed: () => {}, onEnd: () => {} },
+    {
+      onDeliveryReceipt: () => {},
+      onControl: () => {},
+      onNotTaken: () => {},
+      onTaken: () => {},
+      onReplayed: () => {},
+      onEnd: () => {},
+    },
   );
   return { incoming, next: () => items.next() };
 }

@@ -64,7 +64,7 @@ const tasks = {
 
   async flood({ line, messages, batch = 1, until = 'sent' }: Flood): Promise<Flooded> {
     const payload = new Uint8Array(PAYLOAD_BYTES);
-    const seqs = new Set<number>();
+    const seqs = new Set<number | null>();
     const publish = publisher(line, batch, until, (sent) => seqs.add(sent.seq));
     const startNs = process.hrtime.bigint();
     const units = Math.ceil(messages / batch);

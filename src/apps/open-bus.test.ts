@@ -22,7 +22,7 @@ test('a name that is known does not overtake one that is being looked up, at wha
       return Promise.resolve({ n: 0, seq: 0, logged: null });
     },
   } as unknown as Bus;
-  const line = new SealwireBus(addressees, bus, undefined, undefined);
+  const line = new SealwireBus(addressees, bus, undefined, {} as never);
 
   const calls: string[] = [];
   const publish = (to: string): Promise<unknown> => {

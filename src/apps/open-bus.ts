@@ -4,6 +4,7 @@ import { isSealwireError, SealwireError } from '../core/errors.ts';
 import type { BrokerConnection, Qos } from '../core/ports.ts';
 import type { Home, LoadedIdentity } from '../node/home.ts';
 import { SqliteChannels } from '../node/sqlite-channels.ts';
+import { SqlitePeer } from '../node/sqlite-peer.ts';
 import { SqliteReceipts } from '../node/sqlite-receipts.ts';
 import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../roles/bus/bus.ts';
 import type { Addressee, BusLogging } from '../roles/bus/bus-sessions.ts';
@@ -49,6 +50,12 @@ export interface BusIdentity {
   readonly onEvent: (event: PeerEvent) => void;
 }
 
+/** What one home keeps on the disk while it is at a broker. */
+interface HomeStores {
+  readonly channels: SqliteChannels | undefined;
+  readonly delivery: SqlitePeer;
+}
+
 /** Where a home keeps what it knows of channels' ratchets. */
 export function channelsFile(directory: string): string {
   return join(directory, 'channels.db');
@@ -73,19 +80,22 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
   let store: SqliteChannels | undefined;
+  let kept: SqlitePeer | undefined;
   let logging: BusLog | undefined;
   let bus: Bus;
   try {
     store = roster && new SqliteChannels(channelsFile(own.home.directory));
+    kept = new SqlitePeer(join(own.home.directory, 'peer.db'));
     logging = notaryAt && new BusLog(own, notaryAt, () => bus);
-    bus = await openBus(broker, qos, own, logging, store);
+    bus = await openBus(broker, qos, own, logging, { channels: store, delivery: kept });
   } catch (error) {
     await logging?.close();
     store?.close();
+    kept?.close();
     await broker.close();
     throw error;
   }
-  const joined = new SealwireBus(addressees, bus, logging, store);
+  const joined = new SealwireBus(addressees, bus, logging, { channels: store, delivery: kept });
   try {
     await Promise.all(filters.map((filter) => bus.subscribe(filter)));
     if (roster) {
@@ -109,7 +119,7 @@ function openBus(
   qos: Qos,
   own: BusIdentity,
   logging: BusLog | undefined,
-  store: SqliteChannels | undefined,
+  { channels, delivery }: HomeStores,
 ): Promise<Bus> {
   const { shared, roster, onEvent } = own;
   return Bus.open({
@@ -121,7 +131,8 @@ function openBus(
     broker,
     qos,
     ...(logging ? { logging, sink: logging.submitting } : {}),
-    ...(roster && store ? { channels: channelsOf(own, roster, store) } : {}),
+    ...(roster && channels ? { channels: channelsOf(own, roster, channels) } : {}),
+    delivery: { store: delivery },
     onRefused: (error, topic) =>
       onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
     onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
@@ -149,6 +160,12 @@ function channelsOf(
     own: asMember(identity, roster.current, shared.clock.now()),
     onEvent: (event) => onEvent({ type: 'channel', event }),
   };
+}
+
+function notKept(): SealwireError {
+  return new SealwireError('usage', 'What is for a channel is not kept for later.', {
+    hint: 'Name one reader, or wait until it is sent or delivered.',
+  });
 }
 
 /** Says who it is that is not there, by name; any other error as it is. */
@@ -193,14 +210,14 @@ export class SealwireBus implements AsyncDisposable {
   readonly #addressees: Addressees;
   readonly #bus: Bus;
   readonly #logging: BusLog | undefined;
-  readonly #store: SqliteChannels | undefined;
+  readonly #stores: HomeStores;
   /** Messages whose names are being looked up: those that follow go behind them. */
   #lookingUp = 0;
   #closing: Promise<void> | undefined;
   #atEnd = (): void => {};
 
-  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined, store: SqliteChannels | undefined) {
-    this.#store = store;
+  constructor(addressees: Addressees, bus: Bus, logging: BusLog | undefined, stores: HomeStores) {
+    this.#stores = stores;
     this.#addressees = addressees;
     this.#bus = bus;
     this.#logging = logging;
@@ -226,7 +243,11 @@ export class SealwireBus implements AsyncDisposable {
   async publish(topic: string, payload: Uint8Array, { to, ...options }: PublishOptions = {}): Promise<Sent> {
     // While a name is looked up or a session opened, the caller may change its bytes.
     const kept = payload instanceof Uint8Array ? new Uint8Array(payload) : payload;
-    if (to === undefined) return this.#bus.publishInChannel(topic, kept, options);
+    if (to === undefined) {
+      const { until = 'sent', ...rest } = options;
+      if (until === 'queued') throw notKept();
+      return this.#bus.publishInChannel(topic, kept, { ...rest, until });
+    }
     try {
       let addressee = this.#lookingUp === 0 ? this.#addressees.known(to) : undefined;
       if (!addressee) {
@@ -273,6 +294,7 @@ export class SealwireBus implements AsyncDisposable {
     await this.#bus.leave();
     await this.#logging?.close();
     await this.#bus.close();
-    this.#store?.close();
+    this.#stores.channels?.close();
+    this.#stores.delivery.close();
   }
 }

@@ -3,7 +3,7 @@ import { SealwireError } from '../core/errors.ts';
 import { FRAME_BYTES_MAX } from '../core/limits.ts';
 import { checkTopic } from '../core/topic.ts';
 import { readSmallFileBytes } from '../node/files.ts';
-import type { SendUntil, Sent } from '../roles/send-queue.ts';
+import type { Sent, StoredUntil } from '../roles/send-queue.ts';
 import { type BusFlags, joinAsCommand, openAsCommand, withBusFlags } from './bus-flags.ts';
 import type { Context } from './context.ts';
 import { duration } from './duration.ts';
@@ -17,7 +17,7 @@ interface PublishFlags extends BusFlags {
   readonly retain?: boolean;
   readonly line?: boolean;
   readonly file?: string;
-  readonly until?: SendUntil;
+  readonly until?: StoredUntil;
   /** Milliseconds; true without a time: for good. */
   readonly wait?: number | true;
 }
@@ -28,8 +28,10 @@ Examples:
   sealwire pub plant/line1/log --line --to operator --wait < lines.txt
   sealwire pub plant/line1/temperature '22.5 °C' --retain
   sealwire pub plant/line1/recipe --file recipe.pdf --to mixer --notary notary --until logged
+  sealwire pub plant/line1/recipe --file recipe.pdf --to mixer --until queued
 
-A reader that does not answer ends it with [peer-offline], exit code 4, unless --wait says otherwise.`;
+A reader that does not answer ends it with [peer-offline], exit code 4, unless --wait says otherwise. What is queued is
+kept in this home and sent whenever a command of it is at the broker, until its reader has confirmed it.`;
 
 /** `pub`: publishes sealed messages on a topic, through any MQTT broker. */
 export function registerPub(program: Command, context: Context): void {
@@ -48,6 +50,7 @@ export function registerPub(program: Command, context: Context): void {
     .option('--file <file>', 'send what this file holds as one message', notEmpty)
     .addOption(
       new Option('--until <stage>', 'how far to wait for each message (default: delivered, at --qos 0 sent)').choices([
+        'queued',
         'sent',
         'delivered',
         'logged',
@@ -107,10 +110,15 @@ function publishOptions({
   wait,
   qos,
   notary,
-}: PublishFlags): PublishOptions & { readonly until: SendUntil } {
+}: PublishFlags): PublishOptions & { readonly until: StoredUntil } {
   if (until === 'logged' && notary === undefined) {
     throw new SealwireError('usage', 'Without a notary nothing is logged: --until logged needs --notary.', {
       hint: 'Name the notary that listens in at this broker, as it is trusted here.',
+    });
+  }
+  if (until === 'queued' && (to === undefined || qos === '0')) {
+    throw new SealwireError('usage', 'Only what is for one reader, at --qos 1 or 2, is kept for later.', {
+      hint: 'Name the reader with --to.',
     });
   }
   if (retain && to !== undefined) {
@@ -129,7 +137,7 @@ function publishOptions({
 
 function sentJson(
   topic: string,
-  { to, until }: { readonly to?: string; readonly until: SendUntil },
+  { to, until }: { readonly to?: string; readonly until: StoredUntil },
   { n, seq, logged }: Sent,
 ): Record<string, unknown> {
   return { event: until, topic, to: to ?? null, n, seq, entry: logged?.index ?? null };

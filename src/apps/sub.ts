@@ -52,6 +52,8 @@ async function subscribe(context: Context, filters: readonly string[], flags: Su
   let left = flags.count ?? Number.POSITIVE_INFINITY;
   for await (const message of bus) {
     if (await print(context, bus, message)) left -= 1;
+    // Printed is done with: what was not comes again.
+    await message.ack();
     if (left === 0) break;
   }
 }

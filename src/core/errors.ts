@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'session-closed'
   | 'stream-cut'
   | 'timeout'
+  | 'outbox-full'
   | 'overloaded'
   // a broker that is run here
   | 'broker-failed'
@@ -73,6 +74,7 @@ export type ErrorCode =
   // home and files
   | 'home-missing'
   | 'home-exists'
+  | 'home-in-use'
   | 'file-unreadable'
   | 'file-unwritable'
   | 'file-exposed'

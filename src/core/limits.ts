@@ -67,6 +67,11 @@ export const TUNING = {
   receiveQueueMessagesMax: 16_384,
   /** Payloads that wait for the application. */
   receiveQueueBytesMax: 8_388_608,
+  /** What waits in an outbox to be confirmed. */
+  outboxMessagesMax: 1_000_000,
+  outboxBytesMax: 1_073_741_824,
+  /** Messages of an inbox that are with the application. */
+  inboxUnacknowledgedMax: 65_536,
   halfOpenMax: 64,
   blockEntriesMax: 1024,
   notaryQueueEntriesMax: 16_384,

@@ -15,6 +15,8 @@ export interface FilePlan {
   readonly probe: string;
   /** Run at every opening. */
   readonly pragmas: string;
+  /** How long to wait for another process that is writing; 5 s unless told. */
+  readonly busyTimeoutMs?: number;
 }
 
 /** One row, in the order of the query's columns. */
@@ -33,7 +35,7 @@ export class SqliteFile implements Disposable {
     this.#plan = plan;
     try {
       createPrivateFile(path);
-      this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      this.#db = new DatabaseSync(path, { timeout: plan.busyTimeoutMs ?? BUSY_TIMEOUT_MS });
     } catch (cause) {
       throw this.#unusable(cause);
     }

@@ -6,6 +6,7 @@ import type { Label } from '../core/frame/label.ts';
 import { type OpenedFrame, receiveFrame, type SignedFrame } from '../core/frame/open.ts';
 import { type Ordered, StreamOrder } from '../core/frame/order.ts';
 import { type DeliveryReceipt, decodeDeliveryReceipt } from '../core/frame/receipt.ts';
+import { ownStream } from '../core/frame/stream.ts';
 import { idToTopic } from '../core/identity/id.ts';
 import { KIND, type Kind, kindName } from '../core/kinds.ts';
 
@@ -14,7 +15,7 @@ import type { RatchetPosition } from '../core/ratchet/sending.ts';
 import { isTopic } from '../core/topic.ts';
 import { type ControlKind, isControlKind } from './control.ts';
 import type { AsyncQueue } from './queue.ts';
-import type { SessionContext } from './session-context.ts';
+import type { SessionContext, StoredIntake } from './session-context.ts';
 import { Turns } from './turns.ts';
 
 /** One message as it is given to the application. */
@@ -38,6 +39,8 @@ export interface IncomingHandlers {
   onDeliveryReceipt(receipt: DeliveryReceipt): void;
   /** Something that is not for the application, in its turn. */
   onControl(kind: ControlKind, payload: Uint8Array): void;
+  /** A frame's messages could not be taken in: they have to come again, in another session. */
+  onNotTaken(error: SealwireError): void;
   /** A frame was taken in and may be confirmed. */
   onTaken(seq: number, leafHash: Uint8Array): void;
   /** A frame came whose seq was used before. */
@@ -65,7 +68,12 @@ export class Incoming {
   readonly #order: StreamOrder<Arrived>;
   readonly #turns = new Turns();
   readonly #ownTopic: string;
+  readonly #ownStream: Uint8Array;
   #stream: Uint8Array | undefined;
+  /** Frames that were opened and are being written. */
+  readonly #writing = new Map<number, Promise<void>>();
+  /** Messages of the peer's outbox that came in this session. */
+  #storedCount = 0;
   #end: RatchetEnd | undefined;
   #ended = false;
   #cancelGapTimer: (() => void) | undefined;
@@ -83,6 +91,7 @@ export class Incoming {
     const { heldMessagesMax, heldBytesMax } = context.tuning;
     this.#order = new StreamOrder(heldMessagesMax, heldBytesMax, ({ message }) => message.payload.length);
     this.#ownTopic = idToTopic(context.ownId);
+    this.#ownStream = ownStream(start.ratchetId);
   }
 
   /** True once the peer's signed end was reached. */
@@ -94,6 +103,7 @@ export class Incoming {
   take(unit: Uint8Array): Promise<void> {
     return this.#turns.run(async () => {
       try {
+        await this.#context.intake?.room();
         const received = receiveFrame(unit);
         this.#checkPlace(received.label);
         const { toBeVerified, signature } = received.label;
@@ -144,7 +154,7 @@ export class Incoming {
     try {
       return signed.open(this.#context.crypto, this.#ratchet);
     } catch (error) {
-      if (isSealwireError(error, 'replayed')) {
+      if (isSealwireError(error, 'replayed') && !this.#writing.has(signed.label.seq)) {
         this.#handlers.onReplayed(signed.label.seq, this.#context.hasher.leaf(signed.label.bytes));
       }
       throw error;
@@ -173,10 +183,16 @@ export class Incoming {
     // It could not be given to anybody any more, so it must not be confirmed either.
     if (this.#ended) throw new SealwireError('session-closed', 'A message was given up before it came.');
     const messages = readBody(content);
-    const stream = this.#stream ?? messages[0]?.stream;
-    if (!stream || messages.some((message) => !equalBytes(message.stream, stream))) {
-      throw new SealwireError('wrong-session', 'A session carries one stream of messages.');
+    const named = messages[0]?.stream;
+    const { intake } = this.#context;
+    if (intake && named && label.kind === KIND.message && !equalBytes(named, this.#ownStream)) {
+      checkStream(messages, named);
+      commit();
+      this.#takeStored(intake, label, messages);
+      return;
     }
+    const stream = this.#stream ?? named;
+    checkStream(messages, stream);
     const expired = label.expiresAtS !== null && label.expiresAtS * 1000 <= this.#context.clock.now();
     commit();
     this.#stream = stream;
@@ -186,6 +202,28 @@ export class Incoming {
     await this.#deliver(
       messages.flatMap((message) => this.#order.accept(message.n, { message, kind, topic, expired })),
     );
+  }
+
+  /** Written together with others while the next frames are opened; confirmed once it is. */
+  #takeStored(intake: StoredIntake, label: Label, messages: readonly BodyMessage[]): void {
+    const { seq, expiresAtS } = label;
+    const topic = label.topic === this.#ownTopic ? null : label.topic;
+    const leafHash = this.#context.hasher.leaf(label.bytes);
+    this.#storedCount += messages.length;
+    const arrivals = messages.map((message) => ({ message, topic, expiresAtS }));
+    const written = intake.take(arrivals, this.#context.onEvent).then(
+      () => {
+        this.#writing.delete(seq);
+        this.#handlers.onTaken(seq, leafHash);
+      },
+      (cause: unknown) => {
+        const error = isSealwireError(cause)
+          ? cause
+          : new SealwireError('internal', 'Messages could not be taken in.', { cause });
+        this.#handlers.onNotTaken(error);
+      },
+    );
+    this.#writing.set(seq, written);
   }
 
   #applyReceipt({ content, commit }: OpenedFrame): void {
@@ -211,14 +249,17 @@ export class Incoming {
 
   /** Every message is here, or every frame but those that the sender says were never sent: receipts may be missing. */
   #hasAll(end: RatchetEnd): boolean {
-    return this.#order.next >= end.messages || this.#ratchet.skippedCount <= end.voids.length;
+    return this.#order.next + this.#storedCount >= end.messages || this.#ratchet.skippedCount <= end.voids.length;
   }
 
   async #complete(end: RatchetEnd): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
     this.#stopGapTimer();
-    await this.#deliver(this.#order.finish(end.messages));
+    await Promise.all(this.#writing.values());
+    // What an outbox had sent in vain comes again: how much of it is missing tells nothing about the session's own stream.
+    const messages = this.#storedCount === 0 ? end.messages : this.#order.next;
+    await this.#deliver(this.#order.finish(messages));
     this.#handlers.onEnd();
   }
 
@@ -261,4 +302,9 @@ export class Incoming {
     this.#cancelGapTimer?.();
     this.#cancelGapTimer = undefined;
   }
+}
+
+function checkStream(messages: readonly BodyMessage[], stream: Uint8Array | undefined): void {
+  if (stream && messages.every((message) => equalBytes(message.stream, stream))) return;
+  throw new SealwireError('wrong-session', 'A frame carries one stream of messages, and a session its own.');
 }

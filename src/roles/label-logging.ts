@@ -22,12 +22,14 @@ export function logLabel(
   sink.submit(label).then(
     (logged) => {
       for (const { n, done } of waiting) done.resolve({ n, seq, logged });
+      for (const { stored } of messages) stored?.logged?.resolve(seq, logged);
     },
     (cause: unknown) => {
       const error = isSealwireError(cause)
         ? cause
         : new SealwireError('not-logged', `The label with seq ${seq} was not logged.`, { cause });
       for (const { done } of waiting) done.reject(error);
+      for (const { stored } of messages) stored?.logged?.reject(error);
       onNotLogged({ type: 'not-logged', seq, error });
     },
   );

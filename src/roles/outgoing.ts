@@ -4,6 +4,7 @@ import { encodeMessage, joinBody } from '../core/frame/body.ts';
 import { encodeRatchetEnd, VOIDS_MAX } from '../core/frame/end.ts';
 import type { DeliveryReceipt } from '../core/frame/receipt.ts';
 import { draftFrame, type SealedFrame } from '../core/frame/seal.ts';
+import { ownStream } from '../core/frame/stream.ts';
 import { idToTopic } from '../core/identity/id.ts';
 import { KIND, type Kind } from '../core/kinds.ts';
 
@@ -14,7 +15,7 @@ import { logLabel } from './label-logging.ts';
 import { LoopShare } from './loop-share.ts';
 import { checkMessage, type OutgoingMessage, tooLargeMessage } from './outgoing-message.ts';
 import { Repairing } from './repairing.ts';
-import { type PendingMessage, SendQueue, type Sent } from './send-queue.ts';
+import { type PendingMessage, SendQueue, type Sent, type StoredMessage } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
 import { Turns } from './turns.ts';
 
@@ -32,6 +33,8 @@ export class Outgoing {
   readonly #stream: Uint8Array;
   readonly #topic: string;
   #n = 0;
+  /** Messages of outboxes that went into this session. */
+  #storedCount = 0;
   /** Seqs that were used up and never sent, for want of a signature. */
   readonly #voids: number[] = [];
   /** Those who wait for room in the queue. */
@@ -56,7 +59,7 @@ export class Outgoing {
     this.#inFlight = new InFlight({ framesMax: tuning.windowFramesMax, bytesMax: tuning.windowBytesMax });
     this.#repairing = new Repairing(context, this.#inFlight, this.#turns, onSilence);
     this.#share = new LoopShare(() => context.clock.turn());
-    this.#stream = crypto.random(8);
+    this.#stream = ownStream(start.ratchetId);
     this.#topic = idToTopic(context.peerId);
   }
 
@@ -87,8 +90,27 @@ export class Outgoing {
     this.#assertOpen();
     checkMessage(message, this.#context.sink !== null);
     const isRoom = this.#waiting === 0 && !this.#queue.full;
-    const { done } = isRoom ? this.#enqueue(message) : await this.#enter(message);
+    // The caller may change its bytes meanwhile.
+    const kept = isRoom ? message : { ...message, payload: new Uint8Array(message.payload) };
+    const { done } = isRoom ? this.#enqueue(kept) : await this.#enter(() => this.#enqueue(kept));
     return await done.promise;
+  }
+
+  /** Takes a message of an outbox; resolves when there was room for it. Rejects with why the session is over. */
+  async sendStored(message: StoredMessage): Promise<void> {
+    if (this.#ending) throw sessionClosed();
+    if (this.#waiting > 0 || this.#queue.full) await this.#enter(() => this.#push(message));
+    else {
+      this.#assertOpen();
+      this.#push(message);
+    }
+  }
+
+  #push({ topic, n, expiresAtS, encoded, done, onLeft, logged }: StoredMessage): void {
+    const stored = { ...(onLeft ? { onLeft } : {}), ...(logged ? { logged } : {}) };
+    this.#storedCount += 1;
+    this.#queue.push({ kind: KIND.message, topic, n, expiresAtS, encoded, until: 'delivered', done, stored });
+    this.#pumping ??= this.#pump();
   }
 
   /** Sends a frame of an open kind at once, ahead of what is queued. */
@@ -129,7 +151,7 @@ export class Outgoing {
     await this.#turns.run(async () => {
       if (this.#closed) return;
       this.#closed = sessionClosed();
-      const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n, voids: this.#voids };
+      const end = { finalSeq: this.#ratchet.nextSeq, messages: this.#n + this.#storedCount, voids: this.#voids };
       const sealed = await this.#seal({ kind: KIND.end, topic: null, expiresAtS: null }, encodeRatchetEnd(end));
       // Without it the reader could not tell an end from a cut, whatever may be lost before it.
       this.#track(sealed, [], true);
@@ -159,15 +181,13 @@ export class Outgoing {
   }
 
   /** One after the other, so that messages keep the order of the calls. */
-  async #enter(message: OutgoingMessage): Promise<PendingMessage> {
+  async #enter<T>(enqueue: () => T): Promise<T> {
     this.#waiting += 1;
-    // The caller may change its bytes meanwhile.
-    const kept = { ...message, payload: new Uint8Array(message.payload) };
     try {
       return await this.#entrance.run(async () => {
         await this.#queue.room();
         this.#assertOpen();
-        return this.#enqueue(kept);
+        return enqueue();
       });
     } finally {
       this.#waiting -= 1;
@@ -273,8 +293,9 @@ export class Outgoing {
     logLabel(this.#context.sink, sealed, messages, this.#context.onEvent);
     this.#share.spend(sealed.bytes.length);
     await this.#context.connection.send(sealed.bytes, ...(topic === null ? [] : [topic]));
-    for (const { n, until, done } of messages) {
+    for (const { n, until, done, stored } of messages) {
       if (until === 'sent') done.resolve({ n, seq: sealed.seq, logged: null });
+      stored?.onLeft?.(sealed.seq);
     }
   }
 }

@@ -9,7 +9,7 @@ import type { HandshakeParty, OwnIdentity } from './handshake-steps.ts';
 import { initiate, respond } from './handshaking.ts';
 import type { LabelSink } from './label-sink.ts';
 import { Session, type SessionStart } from './session.ts';
-import { SESSION_TUNING, type SessionTuning } from './session-context.ts';
+import { SESSION_TUNING, type SessionTuning, type StoredIntake } from './session-context.ts';
 import type { SessionEvent } from './session-events.ts';
 
 /** What a peer is made of. */
@@ -34,6 +34,8 @@ export interface BeginOptions {
   readonly tuning?: Partial<SessionTuning>;
   /** Takes what is not for the application; where there is none, it is taken in and forgotten. */
   readonly control?: ControlHandler | null;
+  /** Where messages of the peer's outbox go. */
+  readonly intake?: StoredIntake;
 }
 
 /** One identity that opens sessions with others. A door: the work is done behind it. */
@@ -72,7 +74,7 @@ export class Peer {
     connection: Connection,
     units: AsyncIterableIterator<Uint8Array>,
     start: SessionStart,
-    { tuning = {}, control = null }: BeginOptions = {},
+    { tuning = {}, control = null, intake }: BeginOptions = {},
   ): Session {
     const { crypto, clock, identity, verifierOf, sink = null, onEvent } = this.#options;
     const about = { peerName: start.peer.name, peerId: start.peer.id };
@@ -90,6 +92,7 @@ export class Peer {
         sink,
         tuning: { ...SESSION_TUNING, ...tuning, ...this.#options.tuning },
         control,
+        intake,
         onEvent: (event) => onEvent?.(event, about),
       },
       start,

@@ -5,14 +5,38 @@ import type { LoggedLabel } from '../core/ledger/submission.ts';
 export interface Sent {
   /** Its place in the session's stream. */
   readonly n: number;
-  /** Its frame's place in the ratchet. */
-  readonly seq: number;
+  /** Its frame's place in the ratchet; null while it has none. */
+  readonly seq: number | null;
   /** Where its label stands in the ledger; only after waiting for `logged`. */
   readonly logged: LoggedLabel | null;
 }
 
 /** How far `send` waits: handed to the transport, confirmed by the reader's signed receipt, or in the ledger. */
 export type SendUntil = 'sent' | 'delivered' | 'logged';
+
+/** As {@link SendUntil}, where there is an outbox: `queued` is written to it. */
+export type StoredUntil = SendUntil | 'queued';
+
+/** A message that an outbox keeps, as a session takes it. */
+export interface StoredMessage {
+  readonly topic: string | null;
+  readonly n: number;
+  readonly expiresAtS: number | null;
+  /** Encoded as it will lie in the body. */
+  readonly encoded: Uint8Array;
+  /** Resolves once the reader has confirmed it; rejects where this session will not have it confirmed any more. */
+  readonly done: PromiseWithResolvers<Sent>;
+  /** Called when its frame was handed to the carrier. */
+  readonly onLeft?: (seq: number) => void;
+  /** Told what the ledger says of it. */
+  readonly logged?: LoggedListener;
+}
+
+/** Told what the ledger says of a message. */
+export interface LoggedListener {
+  resolve(seq: number, logged: LoggedLabel): void;
+  reject(error: unknown): void;
+}
 
 /** A message on its way into a frame. */
 export interface PendingMessage {
@@ -27,6 +51,8 @@ export interface PendingMessage {
   /** The broker keeps it, and only the last one: it has a frame of its own. */
   readonly retain?: boolean;
   readonly done: PromiseWithResolvers<Sent>;
+  /** It is an outbox's, whose streams share no frame with the session's own. */
+  readonly stored?: Pick<StoredMessage, 'onLeft' | 'logged'>;
 }
 
 /** How much one frame takes. */
@@ -104,6 +130,6 @@ export class SendQueue {
 }
 
 function shareLabel(a: PendingMessage, b: PendingMessage): boolean {
-  if (a.retain || b.retain) return false;
+  if (a.retain || b.retain || (a.stored === undefined) !== (b.stored === undefined)) return false;
   return a.kind === b.kind && a.topic === b.topic && a.expiresAtS === b.expiresAtS;
 }

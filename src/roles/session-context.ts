@@ -3,6 +3,7 @@ import type { TreeHasher } from '../core/ledger/merkle.ts';
 import { TUNING } from '../core/limits.ts';
 import type { Clock, Connection, Signer, Verifier } from '../core/ports.ts';
 import type { ControlHandler } from './control.ts';
+import type { InboxEvent, StoredArrival } from './delivery/message-inbox.ts';
 import type { LabelSink } from './label-sink.ts';
 import type { SessionEventListener } from './session-events.ts';
 
@@ -29,6 +30,14 @@ export interface SessionTuning {
   readonly repair: boolean;
 }
 
+/** Where messages of the peer's outbox go. */
+export interface StoredIntake {
+  /** Resolves when there is room for more. */
+  room(): Promise<void>;
+  /** Resolves once messages of one stream are taken in and may be confirmed; rejects where they were not. */
+  take(arrivals: readonly StoredArrival[], onEvent: (event: InboxEvent) => void): Promise<void>;
+}
+
 /** What both halves of a session share. */
 export interface SessionContext {
   readonly crypto: Crypto;
@@ -48,6 +57,8 @@ export interface SessionContext {
   readonly tuning: SessionTuning;
   /** Takes what is not for the application; where there is none, it is taken in and forgotten. */
   readonly control: ControlHandler | null;
+  /** Where there is none, a session carries its own stream only. */
+  readonly intake?: StoredIntake | undefined;
   readonly onEvent: SessionEventListener;
 }
 

@@ -8,7 +8,7 @@ import type { ControlKind } from './control.ts';
 import { Incoming, type ReceivedMessage } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
 import { AsyncQueue } from './queue.ts';
-import type { SendUntil, Sent } from './send-queue.ts';
+import type { SendUntil, Sent, StoredMessage } from './send-queue.ts';
 import type { SessionContext } from './session-context.ts';
 
 /** CoAP Content-Format of plain bytes (RFC 7252, section 12.3), for messages that name none. */
@@ -69,6 +69,7 @@ export class Session implements AsyncDisposable {
     this.#incoming = new Incoming(context, start.receiving, this.#messages, {
       onDeliveryReceipt: (receipt) => this.#onReceipt(receipt),
       onControl: (kind, payload) => context.control?.onControl(this, kind, payload),
+      onNotTaken: (error) => this.#stop(error),
       onTaken: (seq, leafHash) => this.#confirming.add(seq, leafHash),
       onReplayed: (seq, leafHash) => this.#confirming.again(seq, leafHash),
       onEnd: () => this.#onPeerEnd(),
@@ -112,6 +113,11 @@ export class Session implements AsyncDisposable {
    */
   send(payload: Uint8Array, options: SendOptions = {}): Promise<Sent> {
     return this.#send(KIND.message, payload, options);
+  }
+
+  /** Takes a message of an outbox; resolves when there was room for it. Rejects with why the session is over. */
+  sendStored(message: StoredMessage): Promise<void> {
+    return this.#outgoing.sendStored(message);
   }
 
   /** As {@link send}, for what a notary answers: a frame of kind ledger-receipt. */

@@ -5,6 +5,7 @@ import { type InboxLane, parseInboxTopic } from '../../src/core/inbox.ts';
 import type { Qos } from '../../src/core/ports.ts';
 import { Bus, type BusChannels, type BusMessage, type BusPublishOptions } from '../../src/roles/bus/bus.ts';
 import type { BusLogging } from '../../src/roles/bus/bus-sessions.ts';
+import type { DeliveryOptions } from '../../src/roles/delivery/delivery.ts';
 import type { OwnIdentity } from '../../src/roles/handshake-steps.ts';
 import type { LabelSink } from '../../src/roles/label-sink.ts';
 import type { Published } from '../../src/roles/memory-broker.ts';
@@ -21,6 +22,7 @@ export interface VisitorOptions extends PeerMore {
   readonly qos?: Qos;
   readonly logging?: BusLogging;
   readonly channels?: BusChannels;
+  readonly delivery?: DeliveryOptions;
   /** Where labels of channels are logged. */
   readonly sink?: LabelSink;
 }
@@ -59,7 +61,7 @@ export class Square implements AsyncDisposable {
   /** Somebody joins: `alice`, `bob`, `carol` or `notary`; `client` tells lines apart in what the broker sees. */
   async enter(
     name: string,
-    { qos = 1, logging, channels, sink, ...more }: VisitorOptions = {},
+    { qos = 1, logging, channels, delivery, sink, ...more }: VisitorOptions = {},
     client = name,
   ): Promise<Visitor> {
     const [events, refused, lost]: [SessionEvent[], Refused[], Lost[]] = [[], [], []];
@@ -72,6 +74,7 @@ export class Square implements AsyncDisposable {
       qos,
       ...(logging ? { logging } : {}),
       ...(channels ? { channels } : {}),
+      ...(delivery ? { delivery } : {}),
       ...(sink ? { sink } : {}),
       onRefused: ({ code }, where) => void refused.push({ code, where }),
       onLost: ({ code }, session) => void lost.push({ code, peer: session.peer.name, atMs: this.nowMs }),

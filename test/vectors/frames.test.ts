@@ -58,6 +58,7 @@ function recipient({ crypto, verifier }: Implementation): {
   const handlers = {
     onDeliveryReceipt: () => {},
     onControl: () => {},
+    onNotTaken: () => {},
     onTaken: () => {},
     onReplayed: () => {},
     onEnd: () => {},

@@ -5,7 +5,8 @@ import { CborWriter } from '../cbor-writer.ts';
 import { SealwireError } from '../errors.ts';
 import { BATCH_MAX, FRAME_BYTES_MAX } from '../limits.ts';
 
-const STREAM_BYTES = 8;
+/** What a stream's name takes. */
+export const STREAM_BYTES = 8;
 /** About what a message adds to its payload. */
 const MESSAGE_HEAD_BYTES = 64;
 /** Byte strings that padding takes at most. */

@@ -72,6 +72,12 @@ export class StreamOrder<T> {
     return Math.max(-1, ...(this.#held?.keys() ?? []));
   }
 
+  /** True where message `n` was neither there before nor given up for good. */
+  isNew(n: number): boolean {
+    if (n >= this.#next) return !this.#held?.has(n);
+    return this.#gaps.some(({ first, last }) => first <= n && n <= last);
+  }
+
   /** Takes message `n` in and gives what may now be handed on; empty for a duplicate. */
   accept(n: number, item: T): Ordered<T>[] {
     if (n < this.#next) return this.#fillGap(n) ? [{ type: 'message', n, item, late: true }] : [];

@@ -5,10 +5,11 @@ import { TUNING } from '../../core/limits.ts';
 import type { BrokerConnection, Publication, Qos } from '../../core/ports.ts';
 import type { Expected } from '../authenticating.ts';
 import type { ControlHandler } from '../control.ts';
+import type { MessageInbox } from '../delivery/message-inbox.ts';
 import { InboxHandshakes } from '../inbox/inbox-handshakes.ts';
 import type { Peer } from '../peer.ts';
 import type { Session, SessionStart } from '../session.ts';
-import type { SessionTuning } from '../session-context.ts';
+import type { SessionTuning, StoredIntake } from '../session-context.ts';
 import { InboxConnection } from './inbox-connection.ts';
 import { Router, type TakeChannelFrame } from './router.ts';
 import { type SessionFacts, SessionTable } from './session-table.ts';
@@ -47,6 +48,8 @@ export interface BusSessionsOptions {
   readonly control?: ControlHandler;
   /** Takes frames of channels; without it they are nobody's here. */
   readonly takeChannelFrame?: TakeChannelFrame;
+  /** Takes messages of outboxes. */
+  readonly inbox?: MessageInbox;
   /** Told of each session as it begins, whoever began it. Must not throw. */
   readonly onSession: (session: Session) => void;
   /** Told of handshakes that came to nothing and of frames that belong to no session. Must not throw. */
@@ -116,6 +119,17 @@ export class BusSessions implements AsyncDisposable {
         if (!isSealwireError(error, 'peer-offline') || clock.elapsed() >= untilMs) throw error;
       }
     }
+  }
+
+  /**
+   * As {@link with}, for messages whose order does not depend on sessions: nothing is waited for that is still under way
+   * in others, and a peer is asked once.
+   */
+  async next(to: Addressee): Promise<Session> {
+    const current = this.#table.current(to.id);
+    const session = current && !current.closing ? current : await this.#open(to);
+    this.#silence.watch(session);
+    return session;
   }
 
   /** The session to send in at once, where there is one and nothing has to be waited for. */
@@ -223,11 +237,25 @@ export class BusSessions implements AsyncDisposable {
     });
     this.#router.add(ratchetId, { connection, peerId: start.peer.id });
     const who = logging && this.#isNotary(start.peer.id) ? logging.peer : peer;
-    const session = who.begin(connection, connection.receive(), start, { tuning: tuningFor(qos), control });
+    const intake = this.#intakeFor(start, () => session);
+    const options = { tuning: tuningFor(qos), control, ...(intake ? { intake } : {}) };
+    const session: Session = who.begin(connection, connection.receive(), start, options);
     this.#table.add(session, facts);
     void session.over.then(() => this.#silence.forget(session));
     onSession(session);
     return session;
+  }
+
+  #intakeFor({ peer }: SessionStart, session: () => Session): StoredIntake | undefined {
+    const { inbox } = this.#options;
+    if (!inbox || this.#isNotary(peer.id)) return undefined;
+    return {
+      room: () => inbox.room(),
+      take: (arrivals, onEvent) => {
+        this.#table.heard(session());
+        return inbox.take({ senderId: peer.id, senderName: peer.name, onEvent }, arrivals);
+      },
+    };
   }
 }
 

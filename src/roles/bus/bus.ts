@@ -12,11 +12,13 @@ import { checkFilter, checkTopic, topicMatches } from '../../core/topic.ts';
 import { CHANNEL_TUNING, type ChannelEvent, type ChannelTuning } from '../channel/channel-context.ts';
 import { Channels } from '../channel/channels.ts';
 import type { RosterSource } from '../channel/roster-exchange.ts';
+import { Delivery, type DeliveryOptions } from '../delivery/delivery.ts';
+import type { Outbox } from '../delivery/outbox.ts';
 import type { ReceivedMessage } from '../incoming.ts';
 import type { LabelSink } from '../label-sink.ts';
 import type { Peer } from '../peer.ts';
 import { AsyncQueue } from '../queue.ts';
-import type { Sent } from '../send-queue.ts';
+import type { Sent, StoredUntil } from '../send-queue.ts';
 import { OCTET_STREAM, type SendOptions, type Session } from '../session.ts';
 import { Turns } from '../turns.ts';
 import { type Addressee, type BusLogging, BusSessions, type Patience } from './bus-sessions.ts';
@@ -29,10 +31,20 @@ export interface BusMessage extends ReceivedMessage {
   readonly channel: string | null;
   /** The broker had kept it from before the subscription. */
   readonly retained: boolean;
+  /** It may have been handed out before, by this process or another one: nobody acknowledged it. */
+  readonly redelivered: boolean;
+  /**
+   * The application has done with it: where this side has an inbox on a disk the message is forgotten there, and comes
+   * again after a restart unless this was called. Resolves when that is written, with `file-unwritable` rejects.
+   */
+  ack(): Promise<void>;
 }
 
 /** How one message is published. */
-export interface BusPublishOptions extends Omit<SendOptions, 'topic'>, Patience {}
+export interface BusPublishOptions extends Omit<SendOptions, 'topic' | 'until'>, Patience {
+  /** How far to wait; `sent` unless told. `queued` takes an outbox: written there, and sent whenever that goes. */
+  readonly until?: StoredUntil;
+}
 
 /** How one message is published for all readers of a channel. */
 export interface ChannelPublishOptions extends Omit<SendOptions, 'topic'>, Patience {
@@ -59,6 +71,8 @@ export interface BusOptions {
   readonly logging?: BusLogging;
   /** Without it this side knows sessions only. */
   readonly channels?: BusChannels;
+  /** Without it what is sent and what comes lies in memory only. */
+  readonly delivery?: DeliveryOptions;
   /** Where labels of channels are logged; null for nowhere. */
   readonly sink?: LabelSink | null;
   /** Belongs to the bus from then on. */
@@ -79,6 +93,7 @@ export class Bus implements AsyncDisposable {
   readonly #filters = new Map<string, Promise<Subscription>>();
   /** By the reader's id: to each, messages leave in the order in which they were given. */
   readonly #turns = new Map<string, Turns>();
+  readonly #delivery: Delivery;
   #sessions: BusSessions | undefined;
   #channels: Channels | undefined;
   #closing: Promise<void> | undefined;
@@ -91,6 +106,7 @@ export class Bus implements AsyncDisposable {
       bus.#sessions = await BusSessions.open({
         ...options,
         ...(channels ? { control: channels, takeChannelFrame: (unit, isInbox) => channels.take(unit, isInbox) } : {}),
+        inbox: bus.#delivery.inbox,
         onSession: (session) => bus.#serve(session),
       });
       bus.#channels = channels;
@@ -105,6 +121,16 @@ export class Bus implements AsyncDisposable {
     this.#options = options;
     const { receiveQueueMessagesMax, receiveQueueBytesMax } = TUNING;
     this.#messages = new AsyncQueue(receiveQueueMessagesMax, receiveQueueBytesMax, ({ payload }) => payload.length);
+    const { peer, delivery, logging } = options;
+    const { clock, crypto } = peer.party;
+    this.#delivery = new Delivery(delivery, {
+      ...{ clock, crypto, isLogged: logging !== undefined },
+      open: (to) => this.#sessionsOrThrow().next(to),
+      isCurrent: (session) => this.#sessions?.current(session.peer.id) === session,
+      deliver: ({ senderName, ...message }) =>
+        this.#messages.push({ ...message, from: senderName, channel: null, retained: false }),
+    });
+    this.#delivery.inbox.start();
   }
 
   /** Where the broker is, for people. */
@@ -120,8 +146,12 @@ export class Bus implements AsyncDisposable {
   async publish(topic: string, payload: Uint8Array, to: Addressee, options: BusPublishOptions = {}): Promise<Sent> {
     checkTopic(topic);
     const { waitMs, ...rest } = options;
+    const { outbox } = this.#delivery;
+    if (outbox && this.#options.qos > 0) return await this.#keep(outbox, topic, payload, to, options);
+    const until = rest.until ?? 'sent';
+    if (until === 'queued') throw noOutbox(this.#options.qos);
     const open = (): Promise<Session> => this.session(to, waitMs === undefined ? {} : { waitMs });
-    const message = { ...rest, topic };
+    const message = { ...rest, until, topic };
     const turns = this.#turnsOf(to);
     // One that had to wait for its session is not overtaken by one that found it there.
     const ready = turns.idle ? this.#sessionsOrThrow().ready(to) : undefined;
@@ -130,6 +160,17 @@ export class Bus implements AsyncDisposable {
     opening.catch(() => {});
     const { sent } = await turns.run(async () => ({ sent: sendIn(await opening, open, payload, message) }));
     return await sent;
+  }
+
+  #keep(
+    outbox: Outbox,
+    topic: string,
+    payload: Uint8Array,
+    to: Addressee,
+    { contentType = OCTET_STREAM, expiresAtMs, until = 'sent', waitMs = 0 }: BusPublishOptions,
+  ): Promise<Sent> {
+    this.#sessionsOrThrow();
+    return outbox.send(to, { topic, contentType, payload, expiresAtMs: expiresAtMs ?? null, until, waitMs });
   }
 
   /**
@@ -204,6 +245,8 @@ export class Bus implements AsyncDisposable {
 
   /** Ends every session in order, but that with the notary, who has to hear of their ends; opens no new ones. */
   async leave(): Promise<void> {
+    await this.#delivery.outbox?.stop();
+    this.#delivery.inbox.unbound();
     this.#messages.unbound();
     await this.#channels?.close();
     await this.#sessions?.leave();
@@ -220,10 +263,13 @@ export class Bus implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    await this.#delivery.outbox?.stop();
+    this.#delivery.inbox.unbound();
     this.#messages.unbound();
     await this.#channels?.close();
     await this.#sessions?.close();
     await this.#options.broker.close();
+    this.#delivery.inbox.stop();
     this.#messages.end();
   }
 
@@ -242,7 +288,7 @@ export class Bus implements AsyncDisposable {
       },
       tuning: { ...CHANNEL_TUNING, ...tuning },
     };
-    return new Channels(context, own, store, (message) => this.#messages.push(message), rosters);
+    return new Channels(context, own, store, (message) => this.#messages.push({ ...message, ...UNKEPT }), rosters);
   }
 
   #turnsOf({ id }: Addressee): Turns {
@@ -267,6 +313,7 @@ export class Bus implements AsyncDisposable {
     // What a notary answers is for who submits.
     if (this.#isNotary(session.peer.id)) return;
     this.#channels?.greet(session);
+    this.#delivery.outbox?.hurry(session.peer.id);
     this.#drain(session).catch((cause: unknown) => {
       const error = isSealwireError(cause) ? cause : new SealwireError('internal', 'A session failed.', { cause });
       // The others go on.
@@ -278,9 +325,27 @@ export class Bus implements AsyncDisposable {
     const from = session.peer.name;
     for await (const message of session) {
       const late = this.#sessions?.heard(session) ?? false;
-      await this.#messages.push({ ...message, late: message.late || late, from, channel: null, retained: false });
+      await this.#messages.push({
+        ...message,
+        ...UNKEPT,
+        late: message.late || late,
+        from,
+        channel: null,
+        retained: false,
+      });
     }
   }
+}
+
+/** What only lies in memory comes once or not at all. */
+const UNKEPT = { redelivered: false, ack: (): Promise<void> => Promise.resolve() } as const;
+
+function noOutbox(qos: Qos): SealwireError {
+  return qos === 0
+    ? new SealwireError('usage', 'At quality of service 0 nothing is kept for later.', { hint: 'Choose 1 or 2.' })
+    : new SealwireError('usage', 'Without an outbox nothing is kept for later.', {
+        hint: 'Open the bus with a store.',
+      });
 }
 
 /** In `session`, or in the next one where the peer has ended that just now. */

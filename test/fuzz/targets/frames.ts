@@ -128,7 +128,7 @@ async function hear({ sender, reader }: Scene, verify: SessionContext['verifier'
     taken += 1;
   };
   const handlers: IncomingHandlers = {
-    ...{ onDeliveryReceipt: take, onControl: take, onTaken: take },
+    ...{ onDeliveryReceipt: take, onControl: take, onNotTaken: () => {}, onTaken: take },
     ...{ onReplayed: () => {}, onEnd: () => {} },
   };
   const context: SessionContext = {

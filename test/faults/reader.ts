@@ -1,0 +1,16 @@
+import { writeSync } from 'node:fs';
+import { openPeer } from '../../src/apps/open-peer.ts';
+
+/**
+ * A reader in a process of its own, to be killed: says `got n` or `again n` of each message as it comes, the latter where
+ * it is marked as one that may have come before, and `done n` once its acknowledgement is written.
+ */
+const [, , home = '', url = ''] = process.argv;
+const peer = await openPeer({ home });
+const bus = await peer.join(url, { filters: ['faults/#'] });
+writeSync(1, 'ready\n');
+for await (const { payload, redelivered, ack } of bus) {
+  const number = new TextDecoder().decode(payload);
+  writeSync(1, `${redelivered ? 'again' : 'got'} ${number}\n`);
+  ack().then(() => writeSync(1, `done ${number}\n`));
+}

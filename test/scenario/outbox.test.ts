@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { SqlitePeer } from '../../src/node/sqlite-peer.ts';
+import type { BusMessage } from '../../src/roles/bus/bus.ts';
+import { Square, sentence, tell, type Visitor } from '../support/bus.ts';
+import { temporaryDirectory } from '../support/directory.ts';
+import { numbered } from '../support/messages.ts';
+import { turn } from '../support/turns.ts';
+
+/** Homes at one broker, each of which can be closed or left as a crash leaves it, and come back. */
+async function homes(t: TestContext) {
+  const directory = await temporaryDirectory(t);
+  const square = new Square();
+  const stores: SqlitePeer[] = [];
+  t.after(async () => {
+    await square[Symbol.asyncDispose]();
+    for (const store of stores) store.close();
+  });
+  const enter = async (name: string, client = name): Promise<Visitor & { crash(): Promise<void> }> => {
+    const store = new SqlitePeer(join(directory, `${name}.db`));
+    stores.push(store);
+    const visitor = await square.enter(name, { delivery: { store } }, client);
+    await visitor.bus.subscribe('plant/#');
+    return {
+      ...visitor,
+      crash: async () => {
+        await visitor.vanish();
+        // Whatever it still does reaches nobody and nothing.
+        store.close();
+      },
+    };
+  };
+  return { square, enter };
+}
+
+async function take({ bus }: Visitor, count: number): Promise<BusMessage[]> {
+  const messages: BusMessage[] = [];
+  for await (const message of bus) {
+    messages.push(message);
+    if (messages.length === count) break;
+  }
+  return messages;
+}
+
+test('what was queued for a reader that is not there arrives when it comes, in order, once', async (t) => {
+  const { square, enter } = await homes(t);
+  const alice = await enter('alice');
+  for (const text of numbered(5)) await tell(alice, 'bob', 'plant/load', text, { until: 'queued' });
+  const bob = await enter('bob');
+  const messages = await square.elapse(take(bob, 5));
+  assert.deepEqual(
+    messages.map((message) => sentence(message)),
+    numbered(5).map((text) => `alice plant/load: ${text}`),
+  );
+  assert.ok(messages.every(({ redelivered, late }) => !redelivered && !late));
+});
+
+test('a sender dies with messages that nobody has confirmed: its next process sends them, and none twice', async (t) => {
+  const { square, enter } = await homes(t);
+  const bob = await enter('bob');
+  const alice = await enter('alice');
+  await square.elapse(tell(alice, 'bob', 'plant/load', 'message 0', { until: 'delivered' }));
+  // Receipts and whatever else goes to her are lost; what she sends arrives.
+  square.broker.tamper((published, deliver) => {
+    if (published.from === 'alice') deliver(published);
+  });
+  for (const text of ['message 1', 'message 2']) await tell(alice, 'bob', 'plant/load', text, { until: 'queued' });
+  const first = await square.elapse(take(bob, 3));
+  await alice.crash();
+  square.broker.tamper();
+  const again = await enter('alice', 'alice again');
+  await square.elapse(tell(again, 'bob', 'plant/load', 'message 3', { until: 'delivered' }));
+  const rest = await square.elapse(take(bob, 1));
+  assert.deepEqual(
+    [...first, ...rest].map((message) => sentence(message)),
+    numbered(4).map((text) => `alice plant/load: ${text}`),
+  );
+});
+
+test('what the application did not acknowledge comes again after a restart, marked, and what it did does not', async (t) => {
+  const { square, enter } = await homes(t);
+  const alice = await enter('alice');
+  const bob = await enter('bob');
+  for (const text of numbered(3)) await square.elapse(tell(alice, 'bob', 'plant/load', text, { until: 'delivered' }));
+  const [first, , third] = await square.elapse(take(bob, 3));
+  assert.ok(first && third);
+  await Promise.all([first.ack(), third.ack(), third.ack()]);
+  await bob.crash();
+  const again = await enter('bob', 'bob again');
+  await square.elapse(tell(alice, 'bob', 'plant/load', 'message 3', { until: 'delivered' }));
+  const messages = await square.elapse(take(again, 2));
+  assert.deepEqual(
+    messages.map((message) => [sentence(message), message.redelivered, message.n]),
+    [
+      ['alice plant/load: message 1', true, 1],
+      ['alice plant/load: message 3', false, 3],
+    ],
+  );
+});
+
+test('a reader that does not answer: who waited is told, and the message is taken back', async (t) => {
+  const { square, enter } = await homes(t);
+  const alice = await enter('alice');
+  await assert.rejects(square.elapse(tell(alice, 'bob', 'plant/load', 'never', { until: 'delivered' })), {
+    code: 'peer-offline',
+  });
+  const bob = await enter('bob');
+  await square.elapse(tell(alice, 'bob', 'plant/load', 'message 1', { until: 'delivered' }));
+  assert.deepEqual((await square.elapse(take(bob, 1))).map(sentence), ['alice plant/load: message 1']);
+});
+
+test('what expires while it waits is not delivered, and holds up nothing', async (t) => {
+  const { square, enter } = await homes(t);
+  const alice = await enter('alice');
+  const expiresAtMs = square.clock.now() + 5000;
+  await tell(alice, 'bob', 'plant/load', 'old', { until: 'queued', expiresAtMs });
+  await tell(alice, 'bob', 'plant/load', 'message 1', { until: 'queued' });
+  await square.wait(6000);
+  const bob = await enter('bob');
+  assert.deepEqual((await square.elapse(take(bob, 1))).map(sentence), ['alice plant/load: message 1']);
+  assert.ok(bob.events.some(({ type }) => type === 'expired'));
+});
+
+test('two processes on one home: the second one is refused', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const path = join(directory, 'peer.db');
+  using first = new SqlitePeer(path);
+  assert.throws(() => new SqlitePeer(path), { code: 'home-in-use' });
+  first.close();
+  new SqlitePeer(path).close();
+  await turn();
+});
