@@ -53,7 +53,7 @@ let arrivals: Record<Line, Arrivals>;
 const events = new EventCounts();
 
 const tasks = {
-  async open({ url, home, qos, tuning, signingKey }: Place): Promise<void> {
+  async open({ url, home, qos, tuning, store, signingKey }: Place): Promise<void> {
     const [plain, packed, signed, sealed] = [new Arrivals(), new Arrivals(), new Arrivals(), new Arrivals()];
     arrivals = { plain, packed, signed, sealed };
     const reader = new SignedReader(signingKey, PAYLOAD_BYTES);
@@ -66,7 +66,7 @@ const tasks = {
     await client.subscribeAsync([TOPIC.plain, TOPIC.packed, TOPIC.signed], { qos });
     events.takeAll();
     peer = await openPeer({ home, tuning, onEvent: events.add });
-    bus = await peer.join(url, { qos });
+    bus = await peer.join(url, { qos, store });
     await bus.subscribe(TOPIC.sealed);
     void drain(bus, sealed);
   },

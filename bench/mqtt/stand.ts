@@ -81,10 +81,21 @@ export class Stand implements AsyncDisposable {
   }
 
   /** Connects both sides anew; `tuning` is both sides' too. */
-  async open({ qos, tuning = {} }: Pick<Place, 'qos'> & Partial<Pick<Place, 'tuning'>>): Promise<void> {
+  async open({
+    qos,
+    tuning = {},
+    store = 'memory',
+  }: Pick<Place, 'qos'> & Partial<Pick<Place, 'tuning' | 'store'>>): Promise<void> {
     this.#sent = { ...NONE };
     const place = (name: 'writer' | 'reader'): Place => {
-      return { url: this.urls[name], home: this.stage.member(name).home, qos, tuning, signingKey: this.#signingKey };
+      return {
+        url: this.urls[name],
+        home: this.stage.member(name).home,
+        qos,
+        tuning,
+        store,
+        signingKey: this.#signingKey,
+      };
     };
     await this.reader.ask('open', place('reader'));
     await this.writer.ask('open', place('writer'));

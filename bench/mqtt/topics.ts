@@ -26,6 +26,8 @@ export interface Place {
   readonly home: string;
   readonly qos: 0 | 1 | 2;
   readonly tuning: Partial<SessionTuning>;
+  /** Where messages are kept. */
+  readonly store: 'disk' | 'memory';
   /** Of what is only signed. */
   readonly signingKey: SigningKey;
 }

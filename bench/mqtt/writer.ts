@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MqttClient } from 'mqtt';
-import { openPeer, type SealwireBus, type SealwirePeer, type SendUntil, type Sent } from '../../src/apps/sealwire.ts';
+import { openPeer, type SealwireBus, type SealwirePeer, type Sent, type StoredUntil } from '../../src/apps/sealwire.ts';
 import { EventCounts } from './event-counts.ts';
 import { cpuSeconds, serve } from './helper.ts';
 import { connectPlain, pack, publishPlain } from './plain.ts';
@@ -17,7 +17,7 @@ export interface Flood {
   /** Messages a publication, where they are packed by hand. */
   readonly batch?: number;
   /** How far each call waits where the line is sealed; `sent` unless told. */
-  readonly until?: SendUntil;
+  readonly until?: StoredUntil;
 }
 
 /** What a flood was. */
@@ -37,7 +37,7 @@ export interface Trickle {
   readonly lines: readonly Line[];
   readonly messages: number;
   readonly pauseMs: number;
-  readonly until?: SendUntil;
+  readonly until?: StoredUntil;
 }
 
 let place: Place;
@@ -54,7 +54,7 @@ const tasks = {
     signed = new SignedWriter(at.signingKey);
     client = await connectPlain(at.url);
     peer = await openPeer({ home: at.home, tuning: at.tuning, onEvent: events.add });
-    bus = await peer.join(at.url, { qos: at.qos });
+    bus = await peer.join(at.url, { qos: at.qos, store: at.store });
   },
 
   async close(): Promise<void> {
@@ -110,7 +110,7 @@ const tasks = {
 function publisher(
   line: Line,
   batch: number,
-  until: SendUntil,
+  until: StoredUntil,
   onSent: (sent: Sent) => void,
 ): (payload: Uint8Array) => Promise<unknown> {
   const { qos } = place;

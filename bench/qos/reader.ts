@@ -12,7 +12,7 @@ let tallies: Record<Line, Tally>;
 const events = new EventCounts();
 
 const tasks = {
-  async open({ url, home, qos, tuning, mqtt }: QosPlace): Promise<void> {
+  async open({ url, home, qos, tuning, store, mqtt }: QosPlace): Promise<void> {
     const fresh = { plain: new Tally(), sealed: new Tally() };
     tallies = fresh;
     client = await connectPlain(url);
@@ -20,7 +20,7 @@ const tasks = {
     await client.subscribeAsync(TOPIC.plain, { qos });
     events.takeAll();
     peer = await openPeer({ home, tuning, onEvent: events.add });
-    const bus = await peer.join(url, { qos, protocolVersion: mqtt });
+    const bus = await peer.join(url, { qos, store, protocolVersion: mqtt });
     await bus.subscribe(TOPIC.sealed);
     void drain(bus, fresh.sealed);
   },

@@ -66,7 +66,7 @@ export class Station implements AsyncDisposable {
     await using lines = new AsyncDisposableStack();
     const place = async (name: 'writer' | 'reader'): Promise<QosPlace> => {
       const url = roundTripMs === 0 ? this.#broker : lines.use(await openLongLine(this.#broker, roundTripMs / 2)).url;
-      return { url, home: this.#stage.member(name).home, qos, tuning, mqtt };
+      return { url, home: this.#stage.member(name).home, qos, tuning, store: 'memory', mqtt };
     };
     await this.reader.ask('open', await place('reader'));
     await this.writer.ask('open', await place('writer'));

@@ -48,7 +48,7 @@ const tasks = {
     numbers = { plain: 0, sealed: 0 };
     client = await connectPlain(at.url);
     peer = await openPeer({ home: at.home, tuning: at.tuning, onEvent: events.add });
-    bus = await peer.join(at.url, { qos: at.qos, protocolVersion: at.mqtt });
+    bus = await peer.join(at.url, { qos: at.qos, store: at.store, protocolVersion: at.mqtt });
     // The first one makes the session; nothing of it is to be under way any more when something is measured.
     // Over long lines QoS 0 may tell it as lost; whether it came, the reader is asked.
     for (const line of ['plain', 'sealed'] as const) await send(line, 'delivered').done.catch(() => {});

@@ -23,6 +23,16 @@ import { keepRenewed, type RenewingHome } from './renewing-home.ts';
 export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
   /** Of what is published and subscribed to, hop by hop; 1 unless told. */
   readonly qos?: Qos;
+  /**
+   * Where messages for and from single readers are kept: on the `disk`, unless told, in the home, which one process has
+   * open at a time; or in `memory`, where they are lost with the process.
+   */
+  readonly store?: 'disk' | 'memory';
+  /**
+   * When a message of a single sender has been dealt with and never comes again: when the `next` one is asked for,
+   * unless told, or with `message.ack()` only.
+   */
+  readonly acknowledge?: 'next' | 'manual';
   /** The name under which a notary at the same broker is trusted; without one nothing is logged. */
   readonly notary?: string;
   /**
@@ -53,7 +63,8 @@ export interface BusIdentity {
 /** What one home keeps on the disk while it is at a broker. */
 interface HomeStores {
   readonly channels: SqliteChannels | undefined;
-  readonly delivery: SqlitePeer;
+  readonly delivery: SqlitePeer | undefined;
+  readonly acknowledge: 'next' | 'manual';
 }
 
 /** Where a home keeps what it knows of channels' ratchets. */
@@ -71,7 +82,7 @@ const NOTARY_SILENCE_MS = 15_000;
  * notary whatever keeps it from a session with that.
  */
 export async function joinBroker(url: string, own: BusIdentity, options: JoinOptions = {}): Promise<SealwireBus> {
-  const { qos = 1, notary, filters = [], ...access } = options;
+  const { qos = 1, notary, filters = [], store = 'disk', acknowledge = 'next', ...access } = options;
   const { identity, shared, roster, onEvent } = own;
   const addressees = new Addressees(own.home, roster, shared.clock);
   const notaryAt = notary === undefined ? undefined : await addressees.find(notary);
@@ -79,23 +90,23 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     ...access,
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
-  let store: SqliteChannels | undefined;
+  let channels: SqliteChannels | undefined;
   let kept: SqlitePeer | undefined;
   let logging: BusLog | undefined;
   let bus: Bus;
   try {
-    store = roster && new SqliteChannels(channelsFile(own.home.directory));
-    kept = new SqlitePeer(join(own.home.directory, 'peer.db'));
+    channels = roster && new SqliteChannels(channelsFile(own.home.directory));
+    if (store === 'disk') kept = new SqlitePeer(join(own.home.directory, 'peer.db'));
     logging = notaryAt && new BusLog(own, notaryAt, () => bus);
-    bus = await openBus(broker, qos, own, logging, { channels: store, delivery: kept });
+    bus = await openBus(broker, qos, own, logging, { channels, delivery: kept, acknowledge });
   } catch (error) {
     await logging?.close();
-    store?.close();
+    channels?.close();
     kept?.close();
     await broker.close();
     throw error;
   }
-  const joined = new SealwireBus(addressees, bus, logging, { channels: store, delivery: kept });
+  const joined = new SealwireBus(addressees, bus, logging, { channels, delivery: kept, acknowledge });
   try {
     await Promise.all(filters.map((filter) => bus.subscribe(filter)));
     if (roster) {
@@ -119,7 +130,7 @@ function openBus(
   qos: Qos,
   own: BusIdentity,
   logging: BusLog | undefined,
-  { channels, delivery }: HomeStores,
+  { channels, delivery, acknowledge }: HomeStores,
 ): Promise<Bus> {
   const { shared, roster, onEvent } = own;
   return Bus.open({
@@ -132,7 +143,7 @@ function openBus(
     qos,
     ...(logging ? { logging, sink: logging.submitting } : {}),
     ...(roster && channels ? { channels: channelsOf(own, roster, channels) } : {}),
-    delivery: { store: delivery },
+    ...(delivery ? { delivery: { store: delivery, acknowledge } } : {}),
     onRefused: (error, topic) =>
       onEvent({ type: 'handshake-refused', error, remote: `${claimedSender(topic)} at ${broker.remote}` }),
     onLost: (error, { peer }) => onEvent({ type: 'session-lost', error, peer: peer.name }),
@@ -295,6 +306,6 @@ export class SealwireBus implements AsyncDisposable {
     await this.#logging?.close();
     await this.#bus.close();
     this.#stores.channels?.close();
-    this.#stores.delivery.close();
+    this.#stores.delivery?.close();
   }
 }

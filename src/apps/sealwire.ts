@@ -10,7 +10,7 @@ export type { RunningBroker } from '../node/running-broker.ts';
 export type { BusMessage } from '../roles/bus/bus.ts';
 export type { ReceivedMessage } from '../roles/incoming.ts';
 export type { Listening } from '../roles/listening.ts';
-export type { SendUntil, Sent } from '../roles/send-queue.ts';
+export type { SendUntil, Sent, StoredUntil } from '../roles/send-queue.ts';
 export type { SendOptions, Session } from '../roles/session.ts';
 export type { SessionTuning } from '../roles/session-context.ts';
 export type { SessionEvent } from '../roles/session-events.ts';

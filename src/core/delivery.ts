@@ -62,7 +62,7 @@ export interface InboxStream extends StreamId {
   /** The sender's name when it was heard last, for people. */
   readonly senderName: string;
   readonly place: OrderPlace;
-  /** In the order in which they came. Those from `place.next` on wait for others before them. */
+  /** By their n. Those from `place.next` on wait for others before them. */
   readonly entries: readonly InboxEntry[];
 }
 
@@ -75,7 +75,8 @@ export interface InboxStore {
   begin(id: StreamId, senderName: string): number;
   setPlace(streamNo: number, place: OrderPlace): void;
   add(streamNo: number, entry: InboxEntry): void;
-  remove(streamNo: number, n: number): void;
+  /** Removes the entries from `first` to `last`, both included. */
+  remove(streamNo: number, first: number, last: number): void;
 }
 
 /** Where messages are kept on either side of their way. What a transaction did is on the disk when it returns. */

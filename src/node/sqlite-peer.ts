@@ -26,10 +26,10 @@ CREATE TABLE inbox_stream (
   UNIQUE (sender, stream)
 ) STRICT;
 CREATE TABLE inbox (
-  no INTEGER PRIMARY KEY, stream INTEGER NOT NULL, n INTEGER NOT NULL, topic TEXT, time_ms INTEGER NOT NULL,
-  content_type ANY NOT NULL, payload BLOB NOT NULL, expires_at_s INTEGER
-) STRICT;
-CREATE INDEX inbox_place ON inbox (stream, n);
+  stream INTEGER NOT NULL, n INTEGER NOT NULL, topic TEXT, time_ms INTEGER NOT NULL, content_type ANY NOT NULL,
+  payload BLOB NOT NULL, expires_at_s INTEGER,
+  PRIMARY KEY (stream, n)
+) STRICT, WITHOUT ROWID;
 `;
 
 const PLAN: FilePlan = {
@@ -195,8 +195,8 @@ class Incoming implements InboxStore {
     );
   }
 
-  remove(streamNo: number, n: number): void {
-    this.#file.run('DELETE FROM inbox WHERE stream = ? AND n = ?', streamNo, n);
+  remove(streamNo: number, first: number, last: number): void {
+    this.#file.run('DELETE FROM inbox WHERE stream = ? AND n BETWEEN ? AND ?', streamNo, first, last);
   }
 
   #toStream([no, sender, stream, senderName, place]: Row): InboxStream {
@@ -211,7 +211,7 @@ class Incoming implements InboxStore {
   }
 
   #entriesOf(streamNo: number): InboxEntry[] {
-    const sql = 'SELECT n, topic, time_ms, content_type, payload, expires_at_s FROM inbox WHERE stream = ? ORDER BY no';
+    const sql = 'SELECT n, topic, time_ms, content_type, payload, expires_at_s FROM inbox WHERE stream = ? ORDER BY n';
     return this.#file.all(sql, streamNo).map(([n, topic, timeMs, contentType, payload, expiresAtS]) => ({
       n: Number(n),
       topic: toText(topic),

@@ -16,10 +16,10 @@ const { values } = parseArgs({
 });
 const [rounds, seed] = [Number(values.rounds), Number(values.seed)];
 if (values.help || !Number.isSafeInteger(rounds) || rounds < 1 || !Number.isSafeInteger(seed)) {
-  console.error(HELP);
+  process.stderr.write(`${HELP}\n`);
   process.exit(values.help ? 0 : 2);
 }
-console.error(`seed ${seed}`);
+process.stderr.write(`seed ${seed}\n`);
 const ends: (() => unknown)[] = [];
 const context = { after: (end: () => unknown) => void ends.push(end) };
 try {
@@ -28,10 +28,11 @@ try {
     rounds,
     seed,
     onRound: (round, victim) => {
-      if (!values.json) console.error(`${round + 1}/${rounds} ${victim} ${Math.round(performance.now() - startMs)} ms`);
+      if (values.json) return;
+      process.stderr.write(`${round + 1}/${rounds} ${victim} ${Math.round(performance.now() - startMs)} ms\n`);
     },
   });
-  console.log(values.json ? JSON.stringify(outcome) : outcome);
+  process.stdout.write(`${JSON.stringify(outcome, null, values.json ? 0 : 2)}\n`);
   const { lost, duplicated, keysReused, ledger } = outcome;
   if (lost + duplicated + keysReused > 0 || ledger !== 'ok') process.exitCode = 1;
 } finally {

@@ -7,7 +7,7 @@ import { openPeer } from '../../src/apps/open-peer.ts';
  */
 const [, , home = '', url = ''] = process.argv;
 const peer = await openPeer({ home });
-const bus = await peer.join(url, { filters: ['faults/#'] });
+const bus = await peer.join(url, { filters: ['faults/#'], acknowledge: 'manual' });
 writeSync(1, 'ready\n');
 for await (const { payload, redelivered, ack } of bus) {
   const number = new TextDecoder().decode(payload);

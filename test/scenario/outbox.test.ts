@@ -20,7 +20,7 @@ async function homes(t: TestContext) {
   const enter = async (name: string, client = name): Promise<Visitor & { crash(): Promise<void> }> => {
     const store = new SqlitePeer(join(directory, `${name}.db`));
     stores.push(store);
-    const visitor = await square.enter(name, { delivery: { store } }, client);
+    const visitor = await square.enter(name, { delivery: { store, acknowledge: 'manual' } }, client);
     await visitor.bus.subscribe('plant/#');
     return {
       ...visitor,

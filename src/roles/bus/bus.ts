@@ -12,6 +12,7 @@ import { checkFilter, checkTopic, topicMatches } from '../../core/topic.ts';
 import { CHANNEL_TUNING, type ChannelEvent, type ChannelTuning } from '../channel/channel-context.ts';
 import { Channels } from '../channel/channels.ts';
 import type { RosterSource } from '../channel/roster-exchange.ts';
+import { acknowledging } from '../delivery/acknowledging.ts';
 import { Delivery, type DeliveryOptions } from '../delivery/delivery.ts';
 import type { Outbox } from '../delivery/outbox.ts';
 import type { ReceivedMessage } from '../incoming.ts';
@@ -240,7 +241,8 @@ export class Bus implements AsyncDisposable {
 
   /** What comes, from everybody, in each sender's order. One consumer; what is not read holds the broker back. */
   [Symbol.asyncIterator](): AsyncIterableIterator<BusMessage> {
-    return this.#messages.items();
+    const items = this.#messages.items();
+    return this.#options.delivery?.acknowledge === 'manual' ? items : acknowledging(items);
   }
 
   /** Ends every session in order, but that with the notary, who has to hear of their ends; opens no new ones. */

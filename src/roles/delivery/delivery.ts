@@ -14,6 +14,11 @@ export interface DeliveryOptions {
   readonly store: DeliveryStore;
   /** How much waits to be confirmed at most; `send` waits for room unless told to refuse. */
   readonly bounds?: Partial<OutboxBounds>;
+  /**
+   * `next`, unless told: whoever iterates has done with a message when it asks for the next one. `manual`: with
+   * `message.ack()` only.
+   */
+  readonly acknowledge?: 'next' | 'manual';
 }
 
 /** What a {@link Delivery} takes of its surroundings. */

@@ -42,7 +42,7 @@ class MemoryPlaces implements InboxStore {
 
   add(_streamNo: number, _entry: InboxEntry): void {}
 
-  remove(_streamNo: number, _n: number): void {}
+  remove(_streamNo: number, _first: number, _last: number): void {}
 }
 
 /** The {@link DeliveryStore} of a reader without a disk. */

@@ -3,6 +3,7 @@ import type { DeliveryStore, InboxEntry, InboxStream, StreamId } from '../../cor
 import { SealwireError } from '../../core/errors.ts';
 import type { BodyMessage } from '../../core/frame/body.ts';
 import { type Gap, type Ordered, StreamOrder } from '../../core/frame/order.ts';
+import { toRanges } from '../../core/frame/receipt.ts';
 import { KIND } from '../../core/kinds.ts';
 import type { Clock, Eventually } from '../../core/ports.ts';
 import type { ReceivedMessage } from '../incoming.ts';
@@ -62,6 +63,9 @@ interface Stream {
   readonly order: StreamOrder<InboxEntry>;
   onEvent: (event: InboxEvent) => void;
   cancelTimer: (() => void) | undefined;
+  /** What is done with and still on the disk. */
+  finished: number[];
+  forgetting: Promise<void>;
   /** Writes under way: until they are done memory knows more than the disk. */
   writes: number;
   /** What memory says of it was not written: it is read again from the disk. */
@@ -204,11 +208,20 @@ export class MessageInbox {
     if (!this.#isFull) this.#release();
   }
 
-  #forget({ streamNo }: Stream, n: number): Promise<void> {
-    const { commits, store } = this.#options;
-    return commits.run(() => {
-      if (streamNo !== undefined) store.inbox.remove(streamNo, n);
-    });
+  /** Everything that is done with in one turn of the loop goes together. */
+  #forget(stream: Stream, n: number): Promise<void> {
+    const { commits } = this.#options;
+    stream.finished.push(n);
+    if (stream.finished.length === 1) stream.forgetting = commits.run(() => this.#removeFinished(stream));
+    return stream.forgetting;
+  }
+
+  #removeFinished(stream: Stream): void {
+    const finished = stream.finished.sort((a, b) => a - b);
+    stream.finished = [];
+    for (const [first, last] of toRanges(finished)) {
+      if (stream.streamNo !== undefined) this.#options.store.inbox.remove(stream.streamNo, first, last);
+    }
   }
 
   #streamOf(id: StreamId): Stream {
@@ -235,6 +248,8 @@ export class MessageInbox {
       order: new StreamOrder(heldMessagesMax, heldBytesMax, ({ payload }) => payload.length),
       onEvent: () => {},
       cancelTimer: undefined,
+      finished: [],
+      forgetting: Promise.resolve(),
       writes: 0,
       broken: false,
     };
