@@ -29,8 +29,8 @@ export interface JoinOptions extends Omit<BrokerAccess, 'onEvent'> {
    */
   readonly store?: 'disk' | 'memory';
   /**
-   * When a message of a single sender has been dealt with and never comes again: when the `next` one is asked for,
-   * unless told, or with `message.ack()` only.
+   * When a message of a single sender has been dealt with and never comes again: when the `next` one is asked for or
+   * the bus is closed in order, unless told, or with `message.ack()` only.
    */
   readonly acknowledge?: 'next' | 'manual';
   /** The name under which a notary at the same broker is trusted; without one nothing is logged. */

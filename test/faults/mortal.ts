@@ -44,6 +44,15 @@ export class Mortal {
     await dead;
   }
 
+  /** The living one does nothing more until {@link thaw}, and its connections stay open. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child.kill('SIGCONT');
+  }
+
   /** Kills it for good. */
   async end(): Promise<void> {
     this.#over = true;

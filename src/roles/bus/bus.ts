@@ -12,7 +12,7 @@ import { checkFilter, checkTopic, topicMatches } from '../../core/topic.ts';
 import { CHANNEL_TUNING, type ChannelEvent, type ChannelTuning } from '../channel/channel-context.ts';
 import { Channels } from '../channel/channels.ts';
 import type { RosterSource } from '../channel/roster-exchange.ts';
-import { acknowledging } from '../delivery/acknowledging.ts';
+import { Acknowledging } from '../delivery/acknowledging.ts';
 import { Delivery, type DeliveryOptions } from '../delivery/delivery.ts';
 import type { Outbox } from '../delivery/outbox.ts';
 import type { ReceivedMessage } from '../incoming.ts';
@@ -95,6 +95,7 @@ export class Bus implements AsyncDisposable {
   /** By the reader's id: to each, messages leave in the order in which they were given. */
   readonly #turns = new Map<string, Turns>();
   readonly #delivery: Delivery;
+  readonly #acknowledging = new Acknowledging<BusMessage>();
   #sessions: BusSessions | undefined;
   #channels: Channels | undefined;
   #closing: Promise<void> | undefined;
@@ -242,7 +243,7 @@ export class Bus implements AsyncDisposable {
   /** What comes, from everybody, in each sender's order. One consumer; what is not read holds the broker back. */
   [Symbol.asyncIterator](): AsyncIterableIterator<BusMessage> {
     const items = this.#messages.items();
-    return this.#options.delivery?.acknowledge === 'manual' ? items : acknowledging(items);
+    return this.#options.delivery?.acknowledge === 'manual' ? items : this.#acknowledging.over(items);
   }
 
   /** Ends every session in order, but that with the notary, who has to hear of their ends; opens no new ones. */
@@ -271,6 +272,7 @@ export class Bus implements AsyncDisposable {
     await this.#channels?.close();
     await this.#sessions?.close();
     await this.#options.broker.close();
+    await this.#acknowledging.finish();
     this.#delivery.inbox.stop();
     this.#messages.end();
   }

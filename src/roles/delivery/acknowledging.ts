@@ -1,34 +1,41 @@
 /** What is handed out until it is acknowledged. */
-interface Acknowledged {
+interface Acknowledgeable {
   ack(): Promise<void>;
 }
 
 /**
- * The same items, each acknowledged when the next one is asked for: whoever iterates has done with it then. What was
- * taken last before leaving is not. Throws at the next item where an acknowledgement could not be written.
+ * Acknowledges for whoever iterates: it has done with an item when it asks for the next one, or leaves in order. What a
+ * crash finds in its hands is not acknowledged.
  */
-export function acknowledging<T extends Acknowledged>(items: AsyncIterableIterator<T>): AsyncIterableIterator<T> {
-  let last: T | undefined;
-  let failure: { readonly error: unknown } | undefined;
-  const iterator: AsyncIterableIterator<T> = {
-    async next() {
-      // Not awaited: acknowledgements are written together with those that follow.
-      last?.ack().catch((error: unknown) => {
-        failure ??= { error };
-      });
-      last = undefined;
-      const { value, done } = await items.next();
-      if (failure) throw failure.error;
-      if (done) return { done, value: undefined };
-      last = value;
-      return { done: false, value };
-    },
-    return: async () => {
-      last = undefined;
-      await items.return?.();
-      return { done: true, value: undefined };
-    },
-    [Symbol.asyncIterator]: () => iterator,
-  };
-  return iterator;
+export class Acknowledging<T extends Acknowledgeable> {
+  #last: T | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  /** The same items. Throws at the next one where an acknowledgement could not be written. */
+  over(items: AsyncIterableIterator<T>): AsyncIterableIterator<T> {
+    const iterator: AsyncIterableIterator<T> = {
+      next: async () => {
+        // Not awaited: acknowledgements are written together with those that follow.
+        void this.finish();
+        const result = await items.next();
+        if (this.#failure) throw this.#failure.error;
+        if (!result.done) this.#last = result.value;
+        return result;
+      },
+      return: async () => (await items.return?.()) ?? { done: true, value: undefined },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** The item that was taken last is done with. Never rejects. */
+  async finish(): Promise<void> {
+    const last = this.#last;
+    this.#last = undefined;
+    try {
+      await last?.ack();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
 }

@@ -15,8 +15,8 @@ export interface DeliveryOptions {
   /** How much waits to be confirmed at most; `send` waits for room unless told to refuse. */
   readonly bounds?: Partial<OutboxBounds>;
   /**
-   * `next`, unless told: whoever iterates has done with a message when it asks for the next one. `manual`: with
-   * `message.ack()` only.
+   * `next`, unless told: whoever iterates has done with a message when it asks for the next one, or closes in order.
+   * `manual`: with `message.ack()` only.
    */
   readonly acknowledge?: 'next' | 'manual';
 }
