@@ -2,7 +2,7 @@ import { bytesToHex } from '../../core/bytes.ts';
 import type { DeliveryStore, InboxEntry, InboxStream, StreamId } from '../../core/delivery.ts';
 import { SealwireError } from '../../core/errors.ts';
 import type { BodyMessage } from '../../core/frame/body.ts';
-import { type Gap, type Ordered, StreamOrder } from '../../core/frame/order.ts';
+import { type Gap, type Ordered, type OrderPlace, StreamOrder } from '../../core/frame/order.ts';
 import { toRanges } from '../../core/frame/receipt.ts';
 import { KIND } from '../../core/kinds.ts';
 import type { Clock, Eventually } from '../../core/ports.ts';
@@ -63,6 +63,8 @@ interface Stream {
   readonly order: StreamOrder<InboxEntry>;
   onEvent: (event: InboxEvent) => void;
   cancelTimer: (() => void) | undefined;
+  /** How far it had come when it was last known to be written: everything before was handed out. */
+  written: OrderPlace;
   /** What is done with and still on the disk. */
   finished: number[];
   forgetting: Promise<void>;
@@ -82,6 +84,8 @@ const STREAMS_MAX = 1024;
 export class MessageInbox {
   readonly #options: InboxOptions;
   readonly #streams = new Map<string, Stream>();
+  /** Of streams that could not be written: what the disk has beyond these places was never handed out. */
+  readonly #doubtful = new Map<string, OrderPlace>();
   #unacknowledged = 0;
   #room: PromiseWithResolvers<void> | undefined;
   #delivered: Eventually<void> = undefined;
@@ -172,6 +176,7 @@ export class MessageInbox {
     } finally {
       stream.writes -= 1;
     }
+    stream.written = place;
     this.#deliver(stream, ready);
     this.#watchGap(stream);
   }
@@ -235,6 +240,7 @@ export class MessageInbox {
     }
     const stored = this.#options.store.inbox.find(id);
     const stream = stored ? this.#load(stored) : this.#begin(id);
+    if (stored) this.#handKept(stream, stored);
     this.#forgetIdle();
     return stream;
   }
@@ -248,6 +254,7 @@ export class MessageInbox {
       order: new StreamOrder(heldMessagesMax, heldBytesMax, ({ payload }) => payload.length),
       onEvent: () => {},
       cancelTimer: undefined,
+      written: { next: 0, gaps: [] },
       finished: [],
       forgetting: Promise.resolve(),
       writes: 0,
@@ -262,6 +269,7 @@ export class MessageInbox {
     stream.streamNo = streamNo;
     stream.senderName = senderName;
     stream.order.resume(place);
+    stream.written = place;
     for (const entry of entries) if (entry.n > place.next) stream.order.accept(entry.n, entry);
     return stream;
   }
@@ -269,8 +277,22 @@ export class MessageInbox {
   /** What memory says is not what the disk says: whatever comes next is judged by the disk. */
   #drop(stream: Stream): void {
     stream.broken = true;
+    this.#doubtful.set(keyOf(stream.id), this.#doubtful.get(keyOf(stream.id)) ?? stream.written);
     stream.cancelTimer?.();
     if (this.#streams.get(keyOf(stream.id)) === stream) this.#streams.delete(keyOf(stream.id));
+  }
+
+  /** The disk may have kept what it said it could not: nobody was given that yet, and its sender does not send it again. */
+  #handKept(stream: Stream, { place, entries }: InboxStream): void {
+    const before = this.#doubtful.get(keyOf(stream.id));
+    this.#doubtful.delete(keyOf(stream.id));
+    if (!before) return;
+    const isNew = (n: number): boolean =>
+      n >= before.next || before.gaps.some(({ first, last }) => first <= n && n <= last);
+    for (const entry of entries) {
+      if (entry.n < place.next && isNew(entry.n))
+        this.#hand(stream, entry, { late: entry.n < before.next, redelivered: false });
+    }
   }
 
   #forgetIdle(): void {
