@@ -197,6 +197,22 @@ describe('signatures', () => {
       }
     }));
 
+  test('are checked by the key that was asked for, however many were asked for lately', () => {
+    const message = Uint8Array.of(1, 2, 3);
+    const signed = Array.from({ length: 150 }, () => {
+      const { publicKey, sign } = nodeSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+      return { publicKey, signature: sign(message) as Uint8Array };
+    });
+    const [first, ...others] = signed;
+    for (const { publicKey, signature } of [...others, ...others.toReversed()]) {
+      const bytes = publicKey.slice();
+      const { verify } = nodeVerifier(bytes);
+      bytes.fill(0);
+      assert.equal(verify(message, signature), true);
+      assert.equal(verify(message, first?.signature ?? signature), false);
+    }
+  });
+
   test('of no form at all are false, not an error', () => {
     const { publicKey } = nodeSigner(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
     for (const verifier of verifiers) {

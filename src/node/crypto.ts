@@ -26,7 +26,6 @@ const CURVE = 'P-256';
 const HASH_BYTES = 32;
 const POINT_BYTES = 65;
 const UNCOMPRESSED = 4;
-const ONE = Uint8Array.of(1);
 const ZERO_COUNTER = new Uint8Array(16);
 
 /** SubjectPublicKeyInfo up to the point: whole, and x with an even y. */
@@ -35,6 +34,10 @@ const COMPRESSED = hexToBytes('3039301306072a8648ce3d020106082a8648ce3d030107032
 
 /** The key objects behind the scalars that we gave out, so that they need not be parsed again. */
 const ephemerals = new WeakMap<Uint8Array, KeyObject>();
+
+/** A handshake wants one key three times: for certificate, proof and session. Importing it costs a third of verifying. */
+const recentVerifiers = new Map<string, Verifier>();
+const RECENT_VERIFIERS_MAX = 128;
 
 // Node's names, and the tag lengths of RFC 9528, section 3.6.
 const AEADS = {
@@ -49,7 +52,6 @@ function plain(buffer: Buffer): Uint8Array {
 // Node offers HKDF only as extract and expand in one.
 function hkdfExpand(key: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   checkHkdfBytes(length);
-  if (length <= HASH_BYTES) return hmacSha256(key, concatBytes(info, ONE)).subarray(0, length);
   const blocks = Math.ceil(length / HASH_BYTES);
   const output = new Uint8Array(blocks * HASH_BYTES);
   // T(n-1) ‖ info ‖ n; the first has no T before it.
@@ -144,6 +146,17 @@ export function nodeSigner(privateKey: KeyObject): Signer {
 
 /** A verifier for an uncompressed P-256 point; takes high s too, as ECDSA does. Throws `key-invalid`. */
 export function nodeVerifier(publicKey: Uint8Array): Verifier {
+  const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length).toString('latin1');
+  const known = recentVerifiers.get(name);
+  if (known) return known;
+  const made = makeVerifier(publicKey);
+  const [oldest] = recentVerifiers.keys();
+  if (recentVerifiers.size >= RECENT_VERIFIERS_MAX && oldest !== undefined) recentVerifiers.delete(oldest);
+  recentVerifiers.set(name, made);
+  return made;
+}
+
+function makeVerifier(publicKey: Uint8Array): Verifier {
   let key: KeyObject;
   try {
     // OpenSSL takes the hybrid form too, which would give one key two encodings.

@@ -1,4 +1,4 @@
-import { encodeCbor } from '../cbor.ts';
+import { CborWriter } from '../cbor-writer.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { SealwireError } from '../errors.ts';
 import { edhocKdf, KDF_LABEL } from './key-schedule.ts';
@@ -12,6 +12,8 @@ export interface Encrypt0Keys {
   /** Which message it is. */
   readonly message: 3 | 4;
 }
+
+const EMPTY = new Uint8Array(0);
 
 const LABELS = {
   3: { key: KDF_LABEL.key3, nonce: KDF_LABEL.nonce3 },
@@ -41,6 +43,6 @@ function derive(crypto: Crypto, suite: Suite, { prk, transcript, message }: Encr
   return {
     key: edhocKdf(crypto, prk, LABELS[message].key, transcript, keyBytes),
     nonce: edhocKdf(crypto, prk, LABELS[message].nonce, transcript, nonceBytes),
-    aad: encodeCbor(['Encrypt0', new Uint8Array(0), transcript]),
+    aad: CborWriter.shortLived(64).array(3).text('Encrypt0').bytes(EMPTY).bytes(transcript).finish(),
   };
 }

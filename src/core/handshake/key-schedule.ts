@@ -1,7 +1,5 @@
-import { concatBytes } from '../bytes.ts';
-import { encodeCbor } from '../cbor.ts';
+import { CborWriter } from '../cbor-writer.ts';
 import type { Crypto } from '../crypto/port.ts';
-import { encodeSequence } from './sequence.ts';
 
 /** SHA-256's length: of transcript hashes, of every PRK and, where a side signs, of its MAC. */
 export const HASH_BYTES = 32;
@@ -20,6 +18,8 @@ export const KDF_LABEL = {
 } as const;
 
 const EMPTY = new Uint8Array(0);
+/** Room for the head of a CBOR item. */
+const ITEM_BYTES = 9;
 
 /** EDHOC_KDF (RFC 9528, section 4.1.2); throws `too-large` for a `length` over 8160. */
 export function edhocKdf(
@@ -29,12 +29,17 @@ export function edhocKdf(
   context: Uint8Array,
   length: number,
 ): Uint8Array {
-  return crypto.hkdfExpand(prk, encodeSequence([label, context, length]), length);
+  const info = CborWriter.shortLived(ITEM_BYTES * 3 + context.length)
+    .int(label)
+    .bytes(context)
+    .int(length);
+  return crypto.hkdfExpand(prk, info.finish(), length);
 }
 
 /** TH_2 (RFC 9528, section 5.3.2). */
 export function transcript2(crypto: Crypto, publicY: Uint8Array, message1: Uint8Array): Uint8Array {
-  return crypto.sha256(encodeSequence([publicY, crypto.sha256(message1)]));
+  const writer = CborWriter.shortLived(ITEM_BYTES * 2 + publicY.length + HASH_BYTES);
+  return crypto.sha256(writer.bytes(publicY).bytes(crypto.sha256(message1)).finish());
 }
 
 /** TH_3 from TH_2 and TH_4 from TH_3: over the plaintext and credential of the side that spoke. */
@@ -44,7 +49,8 @@ export function nextTranscript(
   plaintext: Uint8Array,
   certificate: Uint8Array,
 ): Uint8Array {
-  return crypto.sha256(concatBytes(encodeCbor(transcript), plaintext, encodeCbor(certificate)));
+  const writer = CborWriter.shortLived(ITEM_BYTES * 2 + transcript.length + plaintext.length + certificate.length);
+  return crypto.sha256(writer.bytes(transcript).raw(plaintext).bytes(certificate).finish());
 }
 
 /** PRK_2e, which in method 0 is PRK_3e2m and PRK_4e3m too (RFC 9528, section 4.1.1). */

@@ -1,5 +1,6 @@
 import { concatBytes } from '../bytes.ts';
 import { type CborMap, encodeCbor } from '../cbor.ts';
+import { CborWriter } from '../cbor-writer.ts';
 import { sign1ToBeSigned } from '../cose.ts';
 import type { Crypto } from '../crypto/port.ts';
 import { identifierToItem } from './connection-id.ts';
@@ -32,7 +33,9 @@ export function initiatorToBeSigned(crypto: Crypto, input: ProofInput): Uint8Arr
 /** `before` is C_R as it stands in context_2, and nothing in context_3. */
 function toBeSigned(crypto: Crypto, label: number, before: Uint8Array, input: ProofInput): Uint8Array {
   const idCred = encodeCbor(input.idCred);
-  const covered = concatBytes(encodeCbor(input.transcript), encodeCbor(input.certificate), input.ead);
-  const mac = edhocKdf(crypto, input.prk, label, concatBytes(before, idCred, covered), HASH_BYTES);
+  const { prk, transcript, certificate, ead } = input;
+  const writer = CborWriter.shortLived(32 + transcript.length + certificate.length + ead.length);
+  const covered = writer.bytes(transcript).bytes(certificate).raw(ead).finish();
+  const mac = edhocKdf(crypto, prk, label, concatBytes(before, idCred, covered), HASH_BYTES);
   return sign1ToBeSigned(idCred, mac, covered);
 }
