@@ -129,12 +129,13 @@ export class OutboxLane {
    */
   stop(): void {
     this.#stopped = true;
-    this.#takeBack(this.#loaded.filter((entry) => entry.waiter && isAfter(entry, this.#left)));
+    const back = this.#loaded.filter((entry) => this.#waiters.has(keyOf(entry)) && isAfter(entry, this.#left));
     const error = new SealwireError('session-closed', 'This side has left before the message was confirmed.', {
       hint: 'What has left is kept and goes on its way again next time.',
     });
     for (const { done } of this.#waiters.values()) done.reject(error);
     this.#waiters.clear();
+    this.#takeBack(back);
     this.#signal();
   }
 
@@ -156,8 +157,7 @@ export class OutboxLane {
     while (!this.#stopped && !this.idle) {
       this.#progressed = false;
       try {
-        const session = await this.#context.open();
-        await this.#sendIn(session);
+        await this.#sendIn(await this.#context.open());
       } catch (error) {
         this.#onTrouble(error);
       }
@@ -170,13 +170,16 @@ export class OutboxLane {
     const { isCurrent } = this.#context;
     this.#sending = true;
     this.#attempt += 1;
+    void session.over.then(() => this.#signal());
     while (!this.#stopped && !this.idle && !session.closing && isCurrent(session)) {
       const change = this.#change.promise;
       const entry = this.#next();
       if (entry) await this.#send(session, entry);
-      else await Promise.race([change, session.over]);
+      else await change;
     }
     this.#sending = false;
+    // It was left for another one that is there already: nothing is to be waited for.
+    if (!session.closing && !isCurrent(session)) this.#progressed = true;
     // What it may still have confirmed goes into the next one all the same: the reader knows what it has.
     if (!this.#stopped) for (const entry of [...this.#outstanding]) this.#putBack(entry);
     this.#signal();
