@@ -12,7 +12,7 @@ import type { NewEntry } from '../../src/core/ledger/store.ts';
 import { nodeCrypto } from '../../src/node/crypto.ts';
 import { openLedgerReader, openLedgerStore } from '../../src/node/sqlite-ledger.ts';
 import { appendBlock, type NotaryKeys, type Tail } from '../../src/roles/head.ts';
-import { notaryOptions, Writer } from '../support/ledger.ts';
+import { notaryOptions, testNotary, Writer } from '../support/ledger.ts';
 import { checkpointOf, type LedgerFile, ledgerFile, verdict, verifyFile } from '../support/ledger-file.ts';
 
 interface OwnBlock {
@@ -257,4 +257,28 @@ test('C6 N7 N8 what was never logged shows as a gap, and a delivery receipt for 
       [18, 'not-logged'],
     ],
   );
+});
+
+test('C5 two auditors are shown two histories: noticed by both once one sees the other’s head, or a label', async (t) => {
+  const file = await ledgerFile(t, 22);
+  const other = await rewritten(file, (blocks) => {
+    // As it would be where the last labels had come otherwise: flawless, for no later label names a head.
+    blockAt(blocks, blocks.length - 1).entries.reverse();
+  });
+  const [first, second] = [await checkpointOf(file.path), await checkpointOf(other)];
+  assert.equal(await verdict(other, 'full'), 'valid');
+  for (const mode of ['full', 'fast', 'incremental'] as const) {
+    for (const [path, checkpoint] of [[file.path, second] as const, [other, first] as const]) {
+      assert.match(await verdict(path, mode, { checkpoint }), /^checkpoint-mismatch: /);
+    }
+  }
+  // A member that was shown the first history says so in its next label, wherever that is logged.
+  const writer = new Writer(file.alice, 9);
+  writer.head = { treeSize: first.treeSize, root: first.root };
+  await using store = openLedgerStore(other);
+  await using notary = await testNotary(store, [file.alice, file.bob]);
+  await notary.submitMany([await writer.label()]);
+  const { verdict: found, findings } = await verifyFile(other, 'full');
+  assert.deepEqual([found, findings.disputes.total], ['disputed', 1]);
+  assert.equal(await verdict(file.path, 'full', { checkpoint: first }), 'valid');
 });
