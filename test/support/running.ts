@@ -22,6 +22,10 @@ export class RunningCommand implements AsyncDisposable {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   /** All that it said on standard error so far. */
   get stderr(): string {
     return this.#stderr;
