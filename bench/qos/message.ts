@@ -29,4 +29,6 @@ export function numberOf(payload: Uint8Array): number {
 export interface QosPlace extends Omit<Place, 'signingKey'> {
   /** What Sealwire speaks to the broker; plain MQTT.js speaks 5.0. */
   readonly mqtt: MqttVersion;
+  /** What plain MQTT.js connects to, where that is not `url` too. */
+  readonly plainUrl?: string;
 }

@@ -12,10 +12,10 @@ let tallies: Record<Line, Tally>;
 const events = new EventCounts();
 
 const tasks = {
-  async open({ url, home, qos, tuning, store, mqtt }: QosPlace): Promise<void> {
+  async open({ url, plainUrl = url, home, qos, tuning, store, mqtt }: QosPlace): Promise<void> {
     const fresh = { plain: new Tally(), sealed: new Tally() };
     tallies = fresh;
-    client = await connectPlain(url);
+    client = await connectPlain(plainUrl);
     client.on('message', (_topic, payload) => fresh.plain.take(payload));
     await client.subscribeAsync(TOPIC.plain, { qos });
     events.takeAll();

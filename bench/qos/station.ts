@@ -5,9 +5,9 @@ import { startMosquitto } from '../../src/node/mosquitto.ts';
 import type { RunningBroker } from '../../src/node/running-broker.ts';
 import type { MqttVersion } from '../../src/roles/mqtt/options.ts';
 import type { SessionTuning } from '../../src/roles/session-context.ts';
+import { Link } from '../../test/support/link/link.ts';
 import { Stage } from '../../test/support/stage.ts';
 import { Helper } from '../mqtt/helper.ts';
-import { openLongLine } from './long-line.ts';
 import type { Line, QosPlace } from './message.ts';
 import type { ReaderTasks } from './reader.ts';
 import type { WriterTasks } from './writer.ts';
@@ -65,7 +65,8 @@ export class Station implements AsyncDisposable {
   async joined<T>({ qos, roundTripMs, tuning = {}, mqtt = 5 }: Joining, measure: () => Promise<T>): Promise<T> {
     await using lines = new AsyncDisposableStack();
     const place = async (name: 'writer' | 'reader'): Promise<QosPlace> => {
-      const url = roundTripMs === 0 ? this.#broker : lines.use(await openLongLine(this.#broker, roundTripMs / 2)).url;
+      const delayMs = roundTripMs / 2;
+      const url = delayMs === 0 ? this.#broker : lines.use(await Link.open(this.#broker, { delayMs })).url;
       return { url, home: this.#stage.member(name).home, qos, tuning, store: 'memory', mqtt };
     };
     await this.reader.ask('open', await place('reader'));

@@ -25,6 +25,14 @@ export interface Flooded extends Told {
   readonly startNs: bigint;
 }
 
+/** So many at once, as far as a window lets them. */
+export interface Burst {
+  readonly line: Line;
+  readonly messages: number;
+  /** Publications that the other side has not acknowledged at any time: the broker's word or, where the line is sealed, the reader's. */
+  readonly window: number;
+}
+
 /** One message each so often on each of the lines, whatever became of those before. */
 export interface Steady {
   readonly lines: readonly Line[];
@@ -46,7 +54,7 @@ const tasks = {
   async open(at: QosPlace): Promise<void> {
     place = at;
     numbers = { plain: 0, sealed: 0 };
-    client = await connectPlain(at.url);
+    client = await connectPlain(at.plainUrl ?? at.url);
     peer = await openPeer({ home: at.home, tuning: at.tuning, onEvent: events.add });
     bus = await peer.join(at.url, { qos: at.qos, store: at.store, protocolVersion: at.mqtt });
     // The first one makes the session; nothing of it is to be under way any more when something is measured.
@@ -78,6 +86,18 @@ const tasks = {
     };
     await Promise.all(Array.from({ length: underWay }, lane));
     return { startNs, safe, failed };
+  },
+
+  /** Seconds until the writer knew that the broker, or where the line is sealed the reader, had all of them. */
+  async burst({ line, messages, window }: Burst): Promise<number> {
+    const startMs = performance.now();
+    let left = messages;
+    const lane = async (): Promise<void> => {
+      while (left-- > 0) await send(line, 'delivered').done;
+    };
+    // Ours has a window of its own, of frames; plain MQTT.js would send all that it is given.
+    await Promise.all(Array.from({ length: line === 'plain' ? window : messages }, lane));
+    return (performance.now() - startMs) / 1000;
   },
 
   /** Milliseconds after which the writer knew that the broker, or where the line is sealed the reader, had each message. */

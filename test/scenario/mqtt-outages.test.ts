@@ -106,7 +106,7 @@ test('what cannot be made again at once is told, with pauses between', TIMEOUT, 
 test('a line that breaks off before it has taken something does not acknowledge it later', MOSQUITTO, async (t) => {
   const broker = await useMosquitto(t);
   const wire = await tapWire(t, broker.url);
-  const { line, events } = await lineTo(t, wire.url);
+  const { line, events } = await lineTo(t, wire.url, { resumeS: 0 });
   const hold = Promise.withResolvers<void>();
   const got: number[] = [];
   await line.subscribe('in', 1, async (publication) => {

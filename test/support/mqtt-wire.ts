@@ -35,7 +35,7 @@ export interface WirePacket {
 }
 
 /** Takes a stream of control packets apart. */
-class PacketReader {
+export class PacketReader {
   #rest = Buffer.alloc(0);
 
   read(chunk: Buffer): WirePacket[] {

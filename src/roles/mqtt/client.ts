@@ -9,6 +9,9 @@ import { FRAME_BYTES_MAX } from '../../core/limits.ts';
 import type { MqttSettings, MqttVersion } from './options.ts';
 import { PacketGuard } from './packet-guard.ts';
 
+/** Where MQTT.js takes ids of packets from. */
+export const PacketIds: typeof mqtt.DefaultMessageIdProvider = mqtt.DefaultMessageIdProvider;
+
 export type { IConnackPacket, IPublishPacket, MqttClient, Packet };
 
 /** A frame, a topic, and room for properties that brokers add. */
@@ -22,13 +25,21 @@ const ID_MAX = 0xffff;
 /** MQTT.js has a timer of its own that cannot be left out: ours comes first. */
 const NEVER_MS = 2 ** 31 - 1;
 
+/** What a connection has of those before it. */
+export interface Past {
+  /** The broker's session goes on, where it is still there. */
+  readonly resume: boolean;
+  /** Ids go on too: the broker may still know those of the connection before. */
+  readonly ids: InstanceType<typeof PacketIds>;
+}
+
 /**
  * MQTT.js's client for one network connection, which it has begun to make. Nothing of MQTT.js that would go on over
  * several connections is in use: no reconnecting, no resubscribing, no queue, no store. Throws what TLS throws for
  * certificates or keys that it cannot read.
  */
-export function startClient(settings: MqttSettings, version: MqttVersion): MqttClient {
-  const client = mqtt.connect(clientOptions(settings, version));
+export function startClient(settings: MqttSettings, version: MqttVersion, past: Past): MqttClient {
+  const client = mqtt.connect(clientOptions(settings, version, past));
   const { stream } = client;
   // Or each publication waits for the acknowledgement of the last packet, up to 40 ms.
   if ('setNoDelay' in stream) (stream as { setNoDelay(noDelay: boolean): void }).setNoDelay(true);
@@ -73,8 +84,9 @@ export function packetPayload(payload: Uint8Array): Buffer {
   return (isWhole ? payload : payload.slice()) as Buffer;
 }
 
-function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOptions {
-  const { address, clientId, username, password, tls, keepaliveS, keepSessionS, intakeMax } = settings;
+function clientOptions(settings: MqttSettings, version: MqttVersion, { resume, ids }: Past): IClientOptions {
+  const { address, clientId, username, password, tls, keepaliveS, keepSessionS, resumeS, intakeMax } = settings;
+  const sessionExpiryInterval = keepSessionS || resumeS;
   const { scheme: protocol, host, port, path } = address;
   return {
     protocol,
@@ -90,7 +102,8 @@ function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOpt
     ...tls,
     rejectUnauthorized: true,
     protocolVersion: version,
-    clean: keepSessionS === 0,
+    clean: keepSessionS === 0 && !resume,
+    messageIdProvider: ids,
     keepalive: keepaliveS,
     connectTimeout: NEVER_MS,
     reconnectPeriod: 0,
@@ -103,7 +116,7 @@ function clientOptions(settings: MqttSettings, version: MqttVersion): IClientOpt
           properties: {
             receiveMaximum: Math.min(intakeMax, 65_535),
             maximumPacketSize: PACKET_BYTES_MAX,
-            ...(keepSessionS === 0 ? {} : { sessionExpiryInterval: keepSessionS }),
+            ...(sessionExpiryInterval === 0 ? {} : { sessionExpiryInterval }),
           },
         }
       : {}),

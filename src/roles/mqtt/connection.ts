@@ -3,7 +3,7 @@ import { SealwireError } from '../../core/errors.ts';
 import type { BrokerConnection, PublishOptions, Qos, Subscription, TakePublication } from '../../core/ports.ts';
 import { checkFilter } from '../../core/topic.ts';
 import { lineClosed, PublicationCheck } from '../publishing.ts';
-import type { IConnackPacket, MqttClient } from './client.ts';
+import { type IConnackPacket, type MqttClient, PacketIds } from './client.ts';
 import { type DialFailure, type Dialling, dial } from './dialing.ts';
 import type { BrokerEvent } from './events.ts';
 import { Intake } from './intake.ts';
@@ -17,8 +17,8 @@ import { Window } from './window.ts';
 
 /**
  * Connects to a broker of MQTT 5.0 or 3.1.1. The broker is only waited for the first time: a connection lost later is
- * made again behind the scenes, and `onEvent` tells. What others publish meanwhile is lost to this line, for sessions
- * end with their connections. Throws `address-invalid`; `broker-unreachable` where nothing answers; `broker-refused`
+ * made again behind the scenes, and `onEvent` tells. What others publish meanwhile waits at a broker of MQTT 5.0 for
+ * `resumeS`, and is lost to this line at one of 3.1.1, where sessions end with their connections. Throws `address-invalid`; `broker-unreachable` where nothing answers; `broker-refused`
  * for wrong credentials, missing rights or a certificate that is not trusted; `certificate-invalid` for one of ours
  * that TLS cannot use.
  */
@@ -31,6 +31,9 @@ export async function connectMqtt(options: MqttOptions): Promise<BrokerConnectio
 /** The broker's own reason for throwing out whoever's id another client has come with (MQTT 5.0, section 2.4). */
 const SESSION_TAKEN_OVER = 0x8e;
 
+/** A connection that lived so long and was of use was not broken by what is sent first. */
+const GOOD_MS = 1_000;
+
 /** Owns the network connections, one after the other, and nobody else makes one. */
 class MqttLine implements BrokerConnection {
   readonly #settings: MqttSettings;
@@ -40,6 +43,8 @@ class MqttLine implements BrokerConnection {
   readonly #intake: Intake;
   readonly #pauses: Pauses;
   readonly #takeover: TakeoverWatch;
+  readonly #ids = new PacketIds();
+  #hasSentQos2 = false;
   /** Undefined until the broker has taken one. */
   #version: MqttVersion | undefined;
   #link: Link | undefined;
@@ -98,6 +103,7 @@ class MqttLine implements BrokerConnection {
   ): Promise<void> {
     const refusal = this.#isClosing ? lineClosed(this.remote) : this.#refusal(topic, payload);
     if (refusal) throw refusal;
+    if (qos === 2) this.#hasSentQos2 = true;
     await this.#window.publish({ topic, payload, qos, retain, mayLeave });
   }
 
@@ -159,7 +165,8 @@ class MqttLine implements BrokerConnection {
   }
 
   async #dialOnce(version: MqttVersion): Promise<DialFailure | undefined> {
-    this.#dialling = dial(this.#settings, version, (client, connack) => {
+    const past = { resume: this.#mayResume(version), ids: this.#ids };
+    this.#dialling = dial(this.#settings, version, past, (client, connack) => {
       const isFirst = this.#upSinceMs === undefined;
       this.#version = version;
       this.#up(client, connack);
@@ -168,6 +175,14 @@ class MqttLine implements BrokerConnection {
     const failure = await this.#dialling.result;
     this.#dialling = undefined;
     return failure;
+  }
+
+  /**
+   * At QoS 2 the broker would go on to wait for the release of ids that we no longer know, and they would use up what it
+   * takes at once.
+   */
+  #mayResume(version: MqttVersion): boolean {
+    return version === 5 && this.#settings.resumeS > 0 && this.#upSinceMs !== undefined && !this.#hasSentQos2;
   }
 
   #up(client: MqttClient, connack: IConnackPacket): void {
@@ -185,20 +200,23 @@ class MqttLine implements BrokerConnection {
     this.#window.attach(link);
   }
 
-  #down({ failure, reason }: LinkEnd): void {
+  #down({ failure, reason, useful }: LinkEnd): void {
     this.#link = undefined;
     this.#window.detach();
     this.#subscriptions.detach();
     if (this.#isOver) return;
-    const { taken, calm } = this.#takeover.ended({
-      livedMs: this.#settings.clock.elapsed() - (this.#upSinceMs ?? 0),
+    const livedMs = this.#settings.clock.elapsed() - (this.#upSinceMs ?? 0);
+    const { taken, promising } = this.#takeover.ended({
+      livedMs,
+      useful,
       saidTaken: reason === SESSION_TAKEN_OVER,
       silent: reason === undefined && failure.kind === 'closed',
     });
-    if (calm) this.#pauses.reset();
+    if (promising) this.#pauses.reset();
     this.#tell({ type: 'lost', error: lossError(this.remote, failure, reason) });
     if (taken) this.#tell({ type: 'client-id-taken', error: this.#idTaken() });
-    this.#pause(this.#pauses.next());
+    // At once, but where something we send may be what breaks it: then it would come right back.
+    this.#pause(promising && livedMs >= GOOD_MS ? this.#pauses.first() : this.#pauses.next());
   }
 
   #pause(pauseMs: number): void {

@@ -1,5 +1,5 @@
 import type { SealwireError } from '../../core/errors.ts';
-import { type IConnackPacket, type MqttClient, startClient } from './client.ts';
+import { type IConnackPacket, type MqttClient, type Past, startClient } from './client.ts';
 import type { MqttSettings, MqttVersion } from './options.ts';
 import { connectFailure, type Failure, mayBeVersion } from './refusals.ts';
 
@@ -22,7 +22,7 @@ export interface Dialling {
 export type OnYes = (client: MqttClient, connack: IConnackPacket) => void;
 
 /** Makes one network connection and waits for the broker's yes. */
-export function dial(settings: MqttSettings, version: MqttVersion, onYes: OnYes): Dialling {
+export function dial(settings: MqttSettings, version: MqttVersion, past: Past, onYes: OnYes): Dialling {
   const { address, clock, connectTimeoutMs } = settings;
   const { promise: result, resolve } = Promise.withResolvers<DialFailure | undefined>();
   const refused = (failure: Failure): DialFailure => ({
@@ -31,7 +31,7 @@ export function dial(settings: MqttSettings, version: MqttVersion, onYes: OnYes)
   });
   let client: MqttClient;
   try {
-    client = startClient(settings, version);
+    client = startClient(settings, version, past);
   } catch (error) {
     resolve(refused({ kind: 'error', error }));
     return { result, abort: () => {} };

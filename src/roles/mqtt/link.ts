@@ -21,6 +21,8 @@ export interface LinkEnd {
   readonly failure: Failure;
   /** Reason code of the broker's DISCONNECT, which MQTT 5.0 has. */
   readonly reason: number | undefined;
+  /** A publication was taken over it, by the broker or from it. */
+  readonly useful: boolean;
 }
 
 /** What a {@link Link} tells. */
@@ -69,6 +71,7 @@ export class Link implements Outlet, SubscribeOutlet {
   #failure: Failure = { kind: 'closed' };
   #reason: number | undefined;
   #isDown = false;
+  #isUseful = false;
 
   constructor(client: MqttClient, connack: IConnackPacket, settings: MqttSettings, events: LinkEvents) {
     this.#client = client;
@@ -117,6 +120,7 @@ export class Link implements Outlet, SubscribeOutlet {
       if (this.#isDown) return;
       const reason = reasonCode(error);
       // An error without a code is the connection’s end.
+      if (!error) this.#isUseful = true;
       if (!error || reason !== undefined) settled(reason === undefined ? undefined : reasonText(reason));
     });
   }
@@ -150,7 +154,9 @@ export class Link implements Outlet, SubscribeOutlet {
     this.#acks.flush();
     // Those that are not acknowledged would make MQTT.js wait for them.
     this.#client.outgoing = {};
-    this.#client.end(false);
+    // Nobody comes back for what the broker would keep for a broken connection.
+    const forget = this.#client.options.protocolVersion === 5 && this.#settings.keepSessionS === 0;
+    this.#client.end(false, forget ? { properties: { sessionExpiryInterval: 0 } } : {});
     await this.#ended.promise;
   }
 
@@ -174,6 +180,7 @@ export class Link implements Outlet, SubscribeOutlet {
   #arrived(packet: IPublishPacket, goOn: () => void): void {
     const { qos, id } = this.#announced ?? { qos: 0, id: 0 };
     const { topic, retain } = packet;
+    this.#isUseful = true;
     const acknowledge = (): void => this.#acks.acknowledge(qos, id);
     // A copy: the parser's bytes keep the whole chunk alive that they came with.
     const payload = new Uint8Array(packet.payload as Uint8Array);
@@ -246,7 +253,7 @@ export class Link implements Outlet, SubscribeOutlet {
     for (const stop of this.#timers) stop();
     this.#timers.clear();
     this.#ended.resolve();
-    this.#events.onEnd({ failure: this.#failure, reason: this.#reason });
+    this.#events.onEnd({ failure: this.#failure, reason: this.#reason, useful: this.#isUseful });
   }
 }
 

@@ -31,6 +31,11 @@ export interface MqttOptions {
    * session, which takes a `clientId` of one's own. 0 unless told. MQTT 3.1.1 knows no such time: the broker decides.
    */
   readonly keepSessionS?: number;
+  /**
+   * Seconds for which a broker of MQTT 5.0 keeps what comes while a broken connection is made again, so that nothing is
+   * lost between; 120 unless told, 0 for none. Nothing is kept after `close`, nor where anything was published at QoS 2.
+   */
+  readonly resumeS?: number;
   readonly username?: string;
   readonly password?: string;
   readonly tls?: MqttTls;
@@ -85,6 +90,7 @@ export function mqttSettings(options: MqttOptions): MqttSettings {
     connectTimeoutMs: TUNING.connectTimeoutMs,
     closeTimeoutMs: TUNING.closeTimeoutMs,
     keepSessionS: 0,
+    resumeS: TUNING.unconfirmedMaxMs / 1000,
     keepaliveS: 30,
     pauseMinMs: 200,
     pauseMaxMs: 30_000,

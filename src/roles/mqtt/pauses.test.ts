@@ -31,6 +31,13 @@ suite('pauses between attempts', () => {
     );
   });
 
+  test('are short after what was good, and grow from there', () => {
+    const long = pauses(255, { minMs: 100, maxMs: 2000 });
+    for (let i = 0; i < 3; i++) long.next();
+    assert.deepEqual([long.first(), long.next(), long.next()], [100, 300, 900]);
+    assert.equal(pauses(0, { minMs: 100, maxMs: 2000 }).first(), 0);
+  });
+
   test('begin anew', () => {
     const long = pauses(255, { minMs: 100, maxMs: 2000 });
     long.next();

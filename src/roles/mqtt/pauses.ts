@@ -20,15 +20,24 @@ export class Pauses {
 
   /** Milliseconds until the next attempt. */
   next(): number {
-    const { random, minMs, maxMs } = this.#options;
-    const [high = 0, low = 0] = random(2);
-    const chance = (high * 256 + low) / 65_536;
-    this.#lastMs = Math.min(maxMs, Math.round(minMs + chance * (this.#lastMs * 3 - minMs)));
+    const { minMs, maxMs } = this.#options;
+    this.#lastMs = Math.min(maxMs, Math.round(minMs + this.#chance() * (this.#lastMs * 3 - minMs)));
     return this.#lastMs;
+  }
+
+  /** Milliseconds until the first attempt after a connection that was good: the least pause at most. Those after it grow. */
+  first(): number {
+    this.reset();
+    return Math.round(this.#chance() * this.#options.minMs);
   }
 
   /** The next one is short again. */
   reset(): void {
     this.#lastMs = this.#options.minMs;
+  }
+
+  #chance(): number {
+    const [high = 0, low = 0] = this.#options.random(2);
+    return (high * 256 + low) / 65_536;
   }
 }

@@ -42,6 +42,8 @@ export class Subscriptions {
   readonly #places = new Map<string, Place>();
   /** Those whose UNSUBSCRIBE is not answered yet. */
   readonly #leaving = new Set<() => void>();
+  /** Nobody reads them any more, and a broker that keeps the session has not been told. */
+  readonly #left = new Set<string>();
   #outlet: SubscribeOutlet | undefined;
   #isPatient: boolean;
   /** Resolves when there is another reader, or no patience any more. */
@@ -67,13 +69,17 @@ export class Subscriptions {
   /** From now on `outlet` carries; the broker is asked for everything anew. */
   attach(outlet: SubscribeOutlet): void {
     this.#outlet = outlet;
+    for (const filter of this.#left) {
+      if (this.#places.has(filter)) this.#left.delete(filter);
+      else outlet.unsubscribe(filter, () => this.#left.delete(filter));
+    }
     for (const [filter, place] of this.#places) this.#ask(filter, place);
   }
 
   /** The connection is gone: what was asked for is asked for again over the next one. */
   detach(): void {
     this.#outlet = undefined;
-    // The broker forgets subscriptions with the connection.
+    // With the connection the broker forgets subscriptions, or is told over the next one.
     for (const leave of this.#leaving) leave();
   }
 
@@ -171,15 +177,20 @@ export class Subscriptions {
   async #unsubscribe(reader: Reader): Promise<void> {
     const isLast = this.#forget(reader);
     const outlet = this.#outlet;
-    if (!isLast || !outlet) return;
-    const left = Promise.withResolvers<void>();
+    if (!isLast) return;
+    this.#left.add(reader.filter);
+    if (!outlet) return;
+    const gone = Promise.withResolvers<void>();
     const leave = (): void => {
       this.#leaving.delete(leave);
-      left.resolve();
+      gone.resolve();
     };
     this.#leaving.add(leave);
-    outlet.unsubscribe(reader.filter, leave);
-    await left.promise;
+    outlet.unsubscribe(reader.filter, () => {
+      this.#left.delete(reader.filter);
+      leave();
+    });
+    await gone.promise;
   }
 
   /** True where nobody is left for the filter. */

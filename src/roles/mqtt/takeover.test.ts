@@ -12,9 +12,10 @@ function verdicts(ends: readonly ConnectionEnd[]): string[] {
   });
 }
 
-const hungUp = (livedMs: number): ConnectionEnd => ({ livedMs, saidTaken: false, silent: true });
-const thrownOut = (livedMs: number): ConnectionEnd => ({ livedMs, saidTaken: true, silent: false });
-const broken = (livedMs: number): ConnectionEnd => ({ livedMs, saidTaken: false, silent: false });
+const USELESS = { saidTaken: false, silent: false, useful: false };
+const hungUp = (livedMs: number): ConnectionEnd => ({ ...USELESS, livedMs, silent: true });
+const thrownOut = (livedMs: number): ConnectionEnd => ({ ...USELESS, livedMs, saidTaken: true });
+const broken = (livedMs: number): ConnectionEnd => ({ ...USELESS, livedMs });
 
 suite('two clients with one id', () => {
   test('a broker that says so is believed at once, and it is said once', () => {
@@ -34,6 +35,16 @@ suite('two clients with one id', () => {
   test('once disputed, a life as long as the other’s pause proves nothing', () => {
     assert.deepEqual(verdicts([thrownOut(100), thrownOut(PAUSE_MAX_MS)]), ['taken', '']);
     assert.deepEqual(verdicts([thrownOut(100), broken(2 * PAUSE_MAX_MS)]), ['taken', 'calm']);
+  });
+
+  test('a short life that was of use speaks for coming back soon, until it is disputed', () => {
+    const watch = new TakeoverWatch(PAUSE_MAX_MS);
+    const isPromising = (end: ConnectionEnd): boolean => watch.ended(end).promising;
+    assert.equal(isPromising(broken(500)), false);
+    assert.equal(isPromising({ ...broken(500), useful: true }), true);
+    assert.equal(isPromising({ ...thrownOut(500), useful: true }), false);
+    assert.equal(isPromising({ ...broken(500), useful: true }), false);
+    assert.equal(isPromising(broken(2 * PAUSE_MAX_MS)), true);
   });
 
   test('after calm it is said again', () => {

@@ -6,6 +6,8 @@ export interface ConnectionEnd {
   readonly saidTaken: boolean;
   /** The broker hung up without a word, as one of MQTT 3.1.1 does in that case. */
   readonly silent: boolean;
+  /** Something was done over it: a publication was taken, by the broker or from it. */
+  readonly useful: boolean;
 }
 
 /** What to make of it. */
@@ -14,6 +16,8 @@ export interface Verdict {
   readonly taken: boolean;
   /** The connection lived as long as one does that nobody disputes. */
   readonly calm: boolean;
+  /** Nothing speaks against coming back soon. */
+  readonly promising: boolean;
 }
 
 /** A connection that lives longer than this was not thrown out by a client that waits the least of pauses. */
@@ -32,7 +36,7 @@ export class TakeoverWatch {
     this.#contestedCalmMs = 2 * pauseMaxMs;
   }
 
-  ended({ livedMs, saidTaken, silent }: ConnectionEnd): Verdict {
+  ended({ livedMs, saidTaken, silent, useful }: ConnectionEnd): Verdict {
     const calm = livedMs >= (this.#contested ? this.#contestedCalmMs : CALM_MS);
     if (calm) {
       this.#shortLives = 0;
@@ -41,6 +45,6 @@ export class TakeoverWatch {
     this.#shortLives = silent && livedMs < CALM_MS ? this.#shortLives + 1 : 0;
     const taken = !this.#contested && (saidTaken || this.#shortLives >= SHORT_LIVES);
     this.#contested ||= taken;
-    return { taken, calm };
+    return { taken, calm, promising: calm || (useful && !this.#contested) };
   }
 }
