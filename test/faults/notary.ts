@@ -1,7 +1,6 @@
-import { writeSync } from 'node:fs';
 import { runNotary } from '../../src/apps/notary.ts';
 
 /** A notary in a process of its own, to be killed. */
 const [, , home = '', url = ''] = process.argv;
 await runNotary({ home, address: 'tcp://127.0.0.1:0', broker: { url } });
-writeSync(1, 'ready\n');
+process.stdout.write('ready\n');

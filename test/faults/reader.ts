@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import { openPeer } from '../../src/apps/open-peer.ts';
 
 /**
@@ -8,9 +7,9 @@ import { openPeer } from '../../src/apps/open-peer.ts';
 const [, , home = '', url = ''] = process.argv;
 const peer = await openPeer({ home });
 const bus = await peer.join(url, { filters: ['faults/#'], acknowledge: 'manual' });
-writeSync(1, 'ready\n');
+process.stdout.write('ready\n');
 for await (const { payload, redelivered, ack } of bus) {
   const number = new TextDecoder().decode(payload);
-  writeSync(1, `${redelivered ? 'again' : 'got'} ${number}\n`);
-  ack().then(() => writeSync(1, `done ${number}\n`));
+  process.stdout.write(`${redelivered ? 'again' : 'got'} ${number}\n`);
+  ack().then(() => process.stdout.write(`done ${number}\n`));
 }

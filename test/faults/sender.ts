@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { openPeer } from '../../src/apps/open-peer.ts';
 
@@ -9,14 +8,14 @@ import { openPeer } from '../../src/apps/open-peer.ts';
 const [, , home = '', url = ''] = process.argv;
 const peer = await openPeer({ home });
 const bus = await peer.join(url, { notary: 'notary' });
-writeSync(1, 'ready\n');
+process.stdout.write('ready\n');
 for await (const line of createInterface({ input: process.stdin })) {
   const [first = 0, count = 0] = line.split(' ').map(Number);
   const numbers = Array.from({ length: count }, (_, i) => first + i);
   await Promise.all(
     numbers.map(async (number) => {
       await bus.publish('faults/load', new TextEncoder().encode(`${number}`), { to: 'operator', until: 'queued' });
-      writeSync(1, `acknowledged ${number}\n`);
+      process.stdout.write(`acknowledged ${number}\n`);
     }),
   );
 }
