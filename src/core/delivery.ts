@@ -27,12 +27,12 @@ export interface OutboxStream {
 export interface OutboxStore {
   /** Every stream that has entries, in order. */
   streams(): OutboxStream[];
-  /** The number of a new stream. */
+  /** The number of a new stream, higher than any before. */
   begin(recipientId: Uint8Array): number;
   add(entry: OutboxEntry): void;
   /** Puts another message, expiry included, in the place of the one that is there. */
   replace(entry: OutboxEntry): void;
-  /** Removes the entries from `first` to `last`, both included, and the stream where nothing is left of it. */
+  /** Removes the entries from `first` to `last`, both included. */
   remove(streamNo: number, first: number, last: number): void;
   /** At most `max` entries of a stream from `fromN` on, in order. */
   page(streamNo: number, fromN: number, max: number): OutboxEntry[];
@@ -73,6 +73,7 @@ export interface InboxStore {
   waiting(): InboxStream[];
   /** The number of a new stream. */
   begin(id: StreamId, senderName: string): number;
+  /** Throws `file-unwritable` for a stream that was forgotten: a sender's oldest ones are, beyond a bound. */
   setPlace(streamNo: number, place: OrderPlace): void;
   add(streamNo: number, entry: InboxEntry): void;
   /** Removes the entries from `first` to `last`, both included. */

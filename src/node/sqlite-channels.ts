@@ -7,8 +7,6 @@ import { type FilePlan, SqliteFile } from './sqlite-file.ts';
 const HELD_MAX_MS = 24 * 60 * 60 * 1000;
 /** How often that is looked for while there is no room. */
 const FORGET_EVERY_MS = 60_000;
-/** How long what a change replaced may lie in SQLite's log, which only ever grows between two checkpoints. */
-const FOLD_AFTER_MS = 1000;
 
 // What is held is counted where it is held, so that the counts are right whatever happened to the process before, and
 // where two processes of one home hold frames.
@@ -43,6 +41,7 @@ const PLAN: FilePlan = {
   // Rows hold keys: what is deleted is overwritten. Commits need not wait for the disk unless they say so: what a loss
   // of power takes back of a ratchet's steps is stepped again.
   pragmas: 'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;',
+  foldAfterMs: 1000,
 };
 
 /**
@@ -53,7 +52,6 @@ const PLAN: FilePlan = {
 export class SqliteChannels implements ChannelStore, Disposable {
   readonly #file: SqliteFile;
   readonly #clock: Pick<Clock, 'now'>;
-  #foldTimer: NodeJS.Timeout | undefined;
   #forgotAtMs = 0;
 
   /**
@@ -133,8 +131,6 @@ export class SqliteChannels implements ChannelStore, Disposable {
 
   /** Closes the file; idempotent. */
   close(): void {
-    clearTimeout(this.#foldTimer);
-    this.#foldTimer = undefined;
     this.#file[Symbol.dispose]();
   }
 
@@ -144,18 +140,7 @@ export class SqliteChannels implements ChannelStore, Disposable {
 
   #write<T>(action: () => T, isUrgent = false): T {
     this.#file.all(`PRAGMA synchronous = ${isUrgent ? 'FULL' : 'NORMAL'}`);
-    const result = this.#file.transaction(action);
-    this.#foldTimer ??= setTimeout(() => this.#fold(), FOLD_AFTER_MS).unref();
-    return result;
-  }
-
-  #fold(): void {
-    this.#foldTimer = undefined;
-    try {
-      this.#file.all('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch {
-      // The disk is full or gone: whatever is written next says so.
-    }
+    return this.#file.transaction(action);
   }
 
   #isKnown(writerId: Uint8Array, ratchetId: Uint8Array): boolean {

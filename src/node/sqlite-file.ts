@@ -15,6 +15,8 @@ export interface FilePlan {
   readonly probe: string;
   /** Run at every opening. */
   readonly pragmas: string;
+  /** What a change replaced lies in SQLite's log for so long after it; for as long as that grows unless told. */
+  readonly foldAfterMs?: number;
   /** How long to wait for another process that is writing; 5 s unless told. */
   readonly busyTimeoutMs?: number;
 }
@@ -28,6 +30,7 @@ export class SqliteFile implements Disposable {
   readonly #db: DatabaseSync;
   readonly #plan: FilePlan;
   readonly #statements = new Map<string, StatementSync>();
+  #foldTimer: NodeJS.Timeout | undefined;
 
   /** Opens or makes the file; throws `file-unreadable` or `unsupported`. */
   constructor(path: string, plan: FilePlan) {
@@ -67,6 +70,7 @@ export class SqliteFile implements Disposable {
       this.#db.exec('BEGIN IMMEDIATE');
       const result = action();
       this.#db.exec('COMMIT');
+      this.#foldLater();
       return result;
     } catch (cause) {
       if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
@@ -79,8 +83,23 @@ export class SqliteFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#foldTimer);
     this.#statements.clear();
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  #foldLater(): void {
+    const { foldAfterMs } = this.#plan;
+    if (foldAfterMs !== undefined) this.#foldTimer ??= setTimeout(() => this.#fold(), foldAfterMs).unref();
+  }
+
+  #fold(): void {
+    this.#foldTimer = undefined;
+    try {
+      this.all('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // The disk is full or gone: whatever is written next says so.
+    }
   }
 
   #prepared(sql: string): StatementSync {

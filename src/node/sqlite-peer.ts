@@ -39,6 +39,7 @@ const PLAN: FilePlan = {
   // Held for as long as the file is open: a second process of this home would seal the same messages once more.
   pragmas:
     'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;',
+  foldAfterMs: 1000,
 };
 
 /** Streams of one sender whose places are remembered beside those with messages in them. */
@@ -185,7 +186,10 @@ class Incoming implements InboxStore {
   }
 
   setPlace(streamNo: number, place: OrderPlace): void {
-    this.#file.run('UPDATE inbox_stream SET place = ? WHERE no = ?', encodePlace(place), streamNo);
+    const sql = 'UPDATE inbox_stream SET place = ? WHERE no = ?';
+    if (this.#file.run(sql, encodePlace(place), streamNo) === 1) return;
+    // Its sender has begun many others since: it is begun anew when its messages come again.
+    throw new SealwireError('file-unwritable', 'A stream of messages was forgotten, as its sender has begun others.');
   }
 
   add(streamNo: number, { n, topic, timeMs, contentType, payload, expiresAtS }: InboxEntry): void {
