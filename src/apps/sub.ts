@@ -51,9 +51,8 @@ async function subscribe(context: Context, filters: readonly string[], flags: Su
   if (context.signal.aborted) end();
   let left = flags.count ?? Number.POSITIVE_INFINITY;
   for await (const message of bus) {
+    // What was not printed yet comes again: asking for the next one acknowledges it.
     if (await print(context, bus, message)) left -= 1;
-    // Printed is done with: what was not comes again.
-    await message.ack();
     if (left === 0) break;
   }
 }
