@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SqlitePeer } from '../../src/node/sqlite-peer.ts';
-import type { BusMessage } from '../../src/roles/bus/bus.ts';
+import { Bus, type BusMessage } from '../../src/roles/bus/bus.ts';
 import { Square, sentence, tell, type Visitor } from '../support/bus.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { numbered } from '../support/messages.ts';
+import { peerOf } from '../support/session-pair.ts';
 import { turn } from '../support/turns.ts';
 
 /** Homes at one broker, each of which can be closed or left as a crash leaves it, and come back. */
@@ -17,13 +18,15 @@ async function homes(t: TestContext) {
     await square[Symbol.asyncDispose]();
     for (const store of stores) store.close();
   });
-  const enter = async (name: string, client = name): Promise<Visitor & { crash(): Promise<void> }> => {
-    const store = new SqlitePeer(join(directory, `${name}.db`));
+  const enter = async (name: string, client = name): Promise<Visitor & { file: string; crash(): Promise<void> }> => {
+    const file = join(directory, `${name}.db`);
+    const store = new SqlitePeer(file);
     stores.push(store);
     const visitor = await square.enter(name, { delivery: { store, acknowledge: 'manual' } }, client);
     await visitor.bus.subscribe('plant/#');
     return {
       ...visitor,
+      file,
       crash: async () => {
         await visitor.vanish();
         // Whatever it still does reaches nobody and nothing.
@@ -130,4 +133,20 @@ test('two processes on one home: the second one is refused', async (t) => {
   first.close();
   new SqlitePeer(path).close();
   await turn();
+});
+
+test('a bus that cannot be opened leaves nothing behind that goes on trying', async (t) => {
+  const { square, enter } = await homes(t);
+  const alice = await enter('alice');
+  await tell(alice, 'bob', 'plant/load', 'waits', { until: 'queued' });
+  await alice.crash();
+  const refusing = square.broker.connect('refused');
+  await refusing.close();
+  const store = new SqlitePeer(alice.file);
+  t.after(() => store.close());
+  const pending = square.clock.pending;
+  const peer = await peerOf('alice', square.clock);
+  await assert.rejects(Bus.open({ peer, broker: refusing, qos: 1, delivery: { store } }), { code: 'session-closed' });
+  for (let turns = 0; turns < 20; turns++) await turn();
+  assert.equal(square.clock.pending, pending);
 });

@@ -72,6 +72,11 @@ export class StreamOrder<T> {
     return Math.max(-1, ...(this.#held?.keys() ?? []));
   }
 
+  /** What is held weighs so much. */
+  get weight(): number {
+    return this.#weight;
+  }
+
   /** True where message `n` was neither there before nor given up for good. */
   isNew(n: number): boolean {
     if (n >= this.#next) return !this.#held?.has(n);

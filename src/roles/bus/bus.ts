@@ -112,7 +112,9 @@ export class Bus implements AsyncDisposable {
         onSession: (session) => bus.#serve(session),
       });
       bus.#channels = channels;
+      bus.#delivery.outbox?.start();
     } catch (error) {
+      bus.#delivery.inbox.stop();
       await options.broker.close();
       throw error;
     }

@@ -130,3 +130,41 @@ test('whoever acknowledges nothing holds the line back, until it does or leaves'
   inbox.unbound();
   await leaving;
 });
+
+test('N25: streams that never begin hold no more together than one may; honest ones are handed out', async (t) => {
+  const { open, source, events, came } = await inboxFor(t);
+  const inbox = open();
+  const bob = { ...source, senderId: new Uint8Array(32).fill(9), senderName: 'bob' };
+  await inbox.take(bob, [arrival(1)]);
+  for (let i = 0; i < 200; i++) {
+    const stream = new Uint8Array(8).fill(7);
+    new DataView(stream.buffer).setUint32(0, i);
+    await inbox.take(source, [arrival(1, { stream })]);
+  }
+  await until(() => came.length > 130);
+  const gaps = events.filter(({ type }) => type === 'gap').length;
+  assert.ok(gaps > 130 && gaps < 200, `${gaps} of 200 lost patience`);
+  // Who floods loses patience, and nobody else.
+  assert.ok(came.every(({ senderName }) => senderName === 'alice'));
+  await inbox.take(bob, [arrival(0)]);
+  assert.deepEqual(
+    came.filter(({ senderName }) => senderName === 'bob').map(({ n, late }) => [n, late]),
+    [
+      [0, false],
+      [1, false],
+    ],
+  );
+});
+
+test('an acknowledgement that could not be written can be tried again', async (t) => {
+  const { open, source, came, fail, summary } = await inboxFor(t);
+  const inbox = open();
+  await inbox.take(source, [arrival(0), arrival(1)]);
+  fail('lost');
+  await assert.rejects(came[0]?.ack() ?? assert.fail(), { code: 'file-unwritable' });
+  fail();
+  await came[0]?.ack();
+  inbox.stop();
+  open();
+  assert.deepEqual(summary(), ['1 again']);
+});

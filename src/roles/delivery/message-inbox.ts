@@ -1,4 +1,4 @@
-import { bytesToHex } from '../../core/bytes.ts';
+import { bytesToHex, equalBytes } from '../../core/bytes.ts';
 import type { DeliveryStore, InboxEntry, InboxStream, StreamId } from '../../core/delivery.ts';
 import { SealwireError } from '../../core/errors.ts';
 import type { BodyMessage } from '../../core/frame/body.ts';
@@ -7,6 +7,7 @@ import { toRanges } from '../../core/frame/receipt.ts';
 import { KIND } from '../../core/kinds.ts';
 import type { Clock, Eventually } from '../../core/ports.ts';
 import type { ReceivedMessage } from '../incoming.ts';
+import { Gathered } from './gathered.ts';
 import type { GroupCommit } from './group-commit.ts';
 
 /** A message that an inbox hands out. */
@@ -40,6 +41,7 @@ export interface StoredArrival {
 /** What an inbox goes by. */
 export interface InboxTuning {
   readonly gapWaitMs: number;
+  /** What waits for messages before it, in each stream and in all of them together. */
   readonly heldMessagesMax: number;
   readonly heldBytesMax: number;
   /** Messages that are handed out and not acknowledged, at most. */
@@ -66,8 +68,7 @@ interface Stream {
   /** How far it had come when it was last known to be written: everything before was handed out. */
   written: OrderPlace;
   /** What is done with and still on the disk. */
-  finished: number[];
-  forgetting: Promise<void>;
+  readonly finished: Gathered<number>;
   /** Writes under way: until they are done memory knows more than the disk. */
   writes: number;
   /** What memory says of it was not written: it is read again from the disk. */
@@ -76,6 +77,8 @@ interface Stream {
 
 /** Streams whose places are in memory; others are read when something of them comes. */
 const STREAMS_MAX = 1024;
+/** Streams that wait for something, of all senders. */
+const HOLDING_STREAMS_MAX = 64;
 
 /**
  * Everything that came out of outboxes, on the disk before it is confirmed, until the application acknowledges it: once,
@@ -134,6 +137,7 @@ export class MessageInbox {
       added.push(entry);
       ready.push(...stream.order.accept(entry.n, entry));
     }
+    if (stream.order.holding) this.#boundHeld(stream);
     if (added.length === 0) {
       // What it repeats may still be on its way to the disk.
       await this.#options.commits.run(() => {});
@@ -192,41 +196,36 @@ export class MessageInbox {
     const { n, expiresAtS, topic, timeMs, contentType, payload } = entry;
     if (expiresAtS !== null && expiresAtS * 1000 <= this.#options.clock.now()) {
       stream.onEvent({ type: 'expired', n });
-      void this.#forget(stream, n).catch(() => {});
+      stream.finished.add(n).catch(() => {});
       return;
     }
     this.#unacknowledged += 1;
     let acknowledged: Promise<void> | undefined;
+    const ack = (): Promise<void> => {
+      acknowledged ??= this.#acknowledge(stream, n).catch((error: unknown) => {
+        // Whoever tries again may have more luck.
+        acknowledged = undefined;
+        throw error;
+      });
+      return acknowledged;
+    };
     this.#delivered = this.#options.deliver({
       ...{ kind: KIND.message, senderId: stream.id.senderId, senderName: stream.senderName },
       ...{ topic, n, timeMs, contentType, payload, ...marks },
-      ack: () => {
-        acknowledged ??= this.#acknowledge(stream, n);
-        return acknowledged;
-      },
+      ack,
     });
   }
 
   async #acknowledge(stream: Stream, n: number): Promise<void> {
-    await this.#forget(stream, n);
+    await stream.finished.add(n);
     this.#unacknowledged -= 1;
     if (!this.#isFull) this.#release();
   }
 
-  /** Everything that is done with in one turn of the loop goes together. */
-  #forget(stream: Stream, n: number): Promise<void> {
-    const { commits } = this.#options;
-    stream.finished.push(n);
-    if (stream.finished.length === 1) stream.forgetting = commits.run(() => this.#removeFinished(stream));
-    return stream.forgetting;
-  }
-
-  #removeFinished(stream: Stream): void {
-    const finished = stream.finished.sort((a, b) => a - b);
-    stream.finished = [];
-    for (const [first, last] of toRanges(finished)) {
-      if (stream.streamNo !== undefined) this.#options.store.inbox.remove(stream.streamNo, first, last);
-    }
+  #removeFinished({ streamNo }: Stream, finished: readonly number[]): void {
+    if (streamNo === undefined) return;
+    const ascending = [...new Set(finished)].sort((a, b) => a - b);
+    for (const [first, last] of toRanges(ascending)) this.#options.store.inbox.remove(streamNo, first, last);
   }
 
   #streamOf(id: StreamId): Stream {
@@ -246,7 +245,8 @@ export class MessageInbox {
   }
 
   #begin(id: StreamId): Stream {
-    const { heldMessagesMax, heldBytesMax } = this.#options.tuning;
+    const { commits, tuning } = this.#options;
+    const { heldMessagesMax, heldBytesMax } = tuning;
     const stream: Stream = {
       id,
       streamNo: undefined,
@@ -255,8 +255,7 @@ export class MessageInbox {
       onEvent: () => {},
       cancelTimer: undefined,
       written: { next: 0, gaps: [] },
-      finished: [],
-      forgetting: Promise.resolve(),
+      finished: new Gathered(commits, (finished) => this.#removeFinished(stream, finished)),
       writes: 0,
       broken: false,
     };
@@ -272,6 +271,25 @@ export class MessageInbox {
     stream.written = place;
     for (const entry of entries) if (entry.n > place.next) stream.order.accept(entry.n, entry);
     return stream;
+  }
+
+  /**
+   * A peer may begin any number of streams: what they hold together is bounded as what one of them holds is. Whoever
+   * brought the last of it loses patience first.
+   */
+  #boundHeld(newest: Stream): void {
+    const { heldBytesMax } = this.#options.tuning;
+    const holding = [...this.#streams.values()].filter(({ order }) => order.holding);
+    let [count, bytes] = [holding.length, holding.reduce((sum, { order }) => sum + order.weight, 0)];
+    const isTheirs = ({ id }: Stream): boolean => equalBytes(id.senderId, newest.id.senderId);
+    const others = holding.filter((stream) => stream !== newest);
+    for (const stream of [...others.filter(isTheirs), ...others.filter((other) => !isTheirs(other))]) {
+      if (count <= HOLDING_STREAMS_MAX && bytes <= heldBytesMax) return;
+      count -= 1;
+      bytes -= stream.order.weight;
+      stream.cancelTimer?.();
+      this.#losePatience(stream, stream.order.newest);
+    }
   }
 
   /** What memory says is not what the disk says: whatever comes next is judged by the disk. */

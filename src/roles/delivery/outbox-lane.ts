@@ -6,6 +6,7 @@ import type { Clock } from '../../core/ports.ts';
 import { Pauses } from '../mqtt/pauses.ts';
 import type { Sent, StoredUntil } from '../send-queue.ts';
 import type { Session } from '../session.ts';
+import { Gathered } from './gathered.ts';
 import type { GroupCommit } from './group-commit.ts';
 
 /** How an entry's sender waits for it. */
@@ -74,8 +75,8 @@ export class OutboxLane {
   #attempt = 0;
   #outstandingStream: number | undefined;
   /** The newest entry that ever left. */
-  #left: Pick<OutboxEntry, 'streamNo' | 'n'> = { streamNo: -1, n: -1 };
-  #confirmed: Entry[] = [];
+  #left: EntryKey = { streamNo: -1, n: -1 };
+  readonly #confirmed: Gathered<EntryKey>;
   #progressed = false;
   #running: Promise<void> | undefined;
   #sending = false;
@@ -83,8 +84,9 @@ export class OutboxLane {
   #stopped = false;
 
   constructor(context: LaneContext) {
-    const { random } = context;
+    const { random, commits } = context;
     this.#context = context;
+    this.#confirmed = new Gathered(commits, (confirmed) => this.#removeConfirmed(confirmed));
     this.#pauses = new Pauses({ random, minMs: RETRY_MIN_MS, maxMs: RETRY_MAX_MS });
   }
 
@@ -93,10 +95,14 @@ export class OutboxLane {
     return this.#streams.length === 0;
   }
 
-  /** Entries that lie on the disk from before. */
+  /** Entries that lie on the disk from before; they leave after {@link start}. */
   resume(streamNo: number, count: number): void {
     this.#unloaded ??= { streamNo, n: 0 };
     this.#streams.push({ streamNo, count });
+  }
+
+  /** Sends what there is. */
+  start(): void {
     this.#wake();
   }
 
@@ -258,11 +264,8 @@ export class OutboxLane {
     this.#progressed = true;
     if (!this.#outstanding.delete(entry)) this.#loaded = this.#loaded.filter((other) => other !== entry);
     if (entry.waiter?.until !== 'logged') this.#settle(entry)?.resolve({ n: entry.n, seq, logged: null });
-    this.#confirmed.push(entry);
-    if (this.#confirmed.length === 1) {
-      // Until it is written down the reader may be sent what it has, and tells that from what is new.
-      this.#context.commits.run(() => this.#removeConfirmed()).catch(() => {});
-    }
+    // Until it is written down the reader may be sent what it has, and tells that from what is new.
+    this.#confirmed.add(entry).catch(() => {});
     this.#forget(entry);
     this.#signal();
   }
@@ -274,9 +277,8 @@ export class OutboxLane {
     this.#context.onRemoved(1, encoded.length);
   }
 
-  #removeConfirmed(): void {
-    const entries = this.#confirmed.sort((a, b) => a.streamNo - b.streamNo || a.n - b.n);
-    this.#confirmed = [];
+  #removeConfirmed(confirmed: readonly EntryKey[]): void {
+    const entries = confirmed.toSorted((a, b) => a.streamNo - b.streamNo || a.n - b.n);
     for (let first = 0; first < entries.length; ) {
       let last = first;
       while (follows(entries[last], entries[last + 1])) last += 1;
@@ -372,6 +374,6 @@ function keyOf({ streamNo, n }: EntryKey): string {
   return `${streamNo} ${n}`;
 }
 
-function follows(entry: OutboxEntry | undefined, next: OutboxEntry | undefined): boolean {
+function follows(entry: EntryKey | undefined, next: EntryKey | undefined): boolean {
   return entry !== undefined && next !== undefined && next.streamNo === entry.streamNo && next.n === entry.n + 1;
 }

@@ -51,6 +51,7 @@ async function outboxFor(t: TestContext, bounds: OutboxBounds = WIDE) {
       },
       isCurrent: () => true,
     });
+    outbox.start();
     return { store, outbox };
   };
   return {
@@ -170,4 +171,19 @@ test('nobody answers: who waited is told, and what others have queued behind is 
   await until(() => given.length === 2);
   assert.deepEqual(given.map(textOf), ['0 ', '1 queued']);
   assert.equal(given[0]?.expiresAtS, 0, 'its reader drops it');
+});
+
+test('what was confirmed while the disk was full leaves it with what is confirmed next', async (t) => {
+  const { given, open, confirm, setFailing } = await outboxFor(t);
+  const { store, outbox } = open();
+  await Promise.all(['x', 'y', 'z'].map((text) => outbox.send(BOB, message(text))));
+  await until(() => given.length === 3);
+  setFailing(true);
+  confirm(given[0] as StoredMessage);
+  for (let turns = 0; turns < 5; turns++) await turn();
+  assert.equal(store.outbox.streams()[0]?.messages, 3);
+  assert.equal(outbox.waiting.messages, 2);
+  setFailing(false);
+  confirm(given[1] as StoredMessage);
+  await until(() => store.outbox.streams()[0]?.messages === 1);
 });

@@ -81,7 +81,7 @@ export class Outbox {
   readonly #entrance = new Turns();
   #stopped = false;
 
-  /** Takes up what was left unconfirmed. */
+  /** Takes up what was left unconfirmed; nothing is sent before {@link start}. */
   constructor(options: OutboxOptions) {
     this.#options = options;
     for (const { streamNo, recipientId, messages, bytes } of options.store.outbox.streams()) {
@@ -109,8 +109,6 @@ export class Outbox {
       { ...message, kind: KIND.message, until: until === 'queued' ? 'delivered' : until },
       this.#options.isLogged,
     );
-    const bytes = payload.length;
-    if (bytes > BODY_BYTES_MAX) throw tooLargeMessage(bytes);
     if (this.#hasRoom && this.#entrance.idle) return await this.#write(this.#placeOf(to), message);
     if (this.#options.bounds.whenFull === 'refuse') throw this.#full();
     // The caller may change its bytes meanwhile.
@@ -120,6 +118,11 @@ export class Outbox {
       return { sent: this.#write(this.#placeOf(to), kept) };
     });
     return await sent;
+  }
+
+  /** Begins to send what was left. */
+  start(): void {
+    for (const { lane } of this.#places.values()) lane.start();
   }
 
   /** `peerId` was just heard: what waits for it goes at once. */
