@@ -17,6 +17,7 @@ import { AsyncQueue } from '../src/roles/queue.ts';
 import type { Session } from '../src/roles/session.ts';
 import { SESSION_TUNING } from '../src/roles/session-context.ts';
 import { MemoryChannels } from '../test/support/memory-channels.ts';
+import { SILENT } from '../test/support/silent-handlers.ts';
 import { grantCpuMs } from './channels/granting.ts';
 import { CHANNEL, contextOf, identityOf, readerOf, rosterOf } from './channels/reader.ts';
 import { type Keys, makeKeys, PAYLOAD_BYTES, plaintextOf, planFor, START, seal, TOPIC } from './frame-parts.ts';
@@ -102,14 +103,7 @@ function sessionReader({ verifier }: Keys, writer: ValidIdentity, { id, publicKe
     },
     START,
     queue,
-    {
-      onDeliveryReceipt: () => {},
-      onControl: () => {},
-      onNotTaken: () => {},
-      onTaken: () => {},
-      onReplayed: () => {},
-      onEnd: () => {},
-    },
+    SILENT,
   );
   return { incoming, next: () => items.next() };
 }

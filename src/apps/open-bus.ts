@@ -64,7 +64,11 @@ export interface BusIdentity {
 interface HomeStores {
   readonly channels: SqliteChannels | undefined;
   readonly delivery: SqlitePeer | undefined;
-  readonly acknowledge: 'next' | 'manual';
+}
+
+function closeStores({ channels, delivery }: HomeStores): void {
+  channels?.close();
+  delivery?.close();
 }
 
 /** Where a home keeps what it knows of channels' ratchets. */
@@ -90,23 +94,21 @@ export async function joinBroker(url: string, own: BusIdentity, options: JoinOpt
     ...access,
     onEvent: (event) => onEvent({ type: 'broker', event, remote: broker.remote }),
   });
-  let channels: SqliteChannels | undefined;
-  let kept: SqlitePeer | undefined;
+  let stores: HomeStores = { channels: undefined, delivery: undefined };
   let logging: BusLog | undefined;
   let bus: Bus;
   try {
-    channels = roster && new SqliteChannels(channelsFile(own.home.directory));
-    if (store === 'disk') kept = new SqlitePeer(join(own.home.directory, 'peer.db'));
+    if (store === 'disk') stores = { ...stores, delivery: new SqlitePeer(join(own.home.directory, 'peer.db')) };
+    if (roster) stores = { ...stores, channels: new SqliteChannels(channelsFile(own.home.directory)) };
     logging = notaryAt && new BusLog(own, notaryAt, () => bus);
-    bus = await openBus(broker, qos, own, logging, { channels, delivery: kept, acknowledge });
+    bus = await openBus(broker, qos, own, logging, stores, acknowledge);
   } catch (error) {
     await logging?.close();
-    channels?.close();
-    kept?.close();
+    closeStores(stores);
     await broker.close();
     throw error;
   }
-  const joined = new SealwireBus(addressees, bus, logging, { channels, delivery: kept, acknowledge });
+  const joined = new SealwireBus(addressees, bus, logging, stores);
   try {
     await Promise.all(filters.map((filter) => bus.subscribe(filter)));
     if (roster) {
@@ -130,7 +132,8 @@ function openBus(
   qos: Qos,
   own: BusIdentity,
   logging: BusLog | undefined,
-  { channels, delivery, acknowledge }: HomeStores,
+  { channels, delivery }: HomeStores,
+  acknowledge: 'next' | 'manual',
 ): Promise<Bus> {
   const { shared, roster, onEvent } = own;
   return Bus.open({
@@ -305,7 +308,6 @@ export class SealwireBus implements AsyncDisposable {
     await this.#bus.leave();
     await this.#logging?.close();
     await this.#bus.close();
-    this.#stores.channels?.close();
-    this.#stores.delivery?.close();
+    closeStores(this.#stores);
   }
 }

@@ -29,7 +29,11 @@ export function registerSub(program: Command, context: Context): void {
     .description('print the messages that trusted peers seal for this one')
     .argument('<filters...>', 'topic filters, for example plant/+/temperature or plant/#')
     .option('--keep <time>', 'have the broker keep for so long what comes while this command is not running', duration)
-    .option('--client-id <id>', 'with --keep: which of several such commands of this identity it is', notEmpty)
+    .option(
+      '--client-id <id>',
+      'with --keep: which of several readers of this identity, each in a home of its own, it is',
+      notEmpty,
+    )
     .option('--count <messages>', 'end after so many', wholeNumber(1, Number.MAX_SAFE_INTEGER));
   withBusFlags(command)
     .addHelpText('after', EXAMPLES)

@@ -9,6 +9,7 @@ import { KIND } from '../../src/core/kinds.ts';
 import type { Intercept, Published } from '../../src/roles/memory-broker.ts';
 import { HANDSHAKE_CODES, refusalOf } from '../support/attacker.ts';
 import { isInbox, labelOf, overhear, type Visitor } from '../support/bus.ts';
+import { chance } from '../support/chance.ts';
 import { flipped, relabelled } from '../support/forged-frame.ts';
 import { type HostileServer, hostileServer } from '../support/hostile-server.ts';
 import { KeySwapper } from '../support/key-swapper.ts';
@@ -87,15 +88,6 @@ async function gradually(texts: readonly string[], say: (text: string) => Promis
     for (let turns = 0; turns < 20; turns++) await turn();
   }
   await Promise.all(said);
-}
-
-/** The same numbers in [0, 1) each time. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 test('N20: a broker that alters, drops, delays, doubles, reorders, re-topics, replays and throws out stops nobody for good', {

@@ -6,10 +6,9 @@ import { connectAsync } from 'mqtt';
 import { bytesToHex } from '../../src/core/bytes.ts';
 import { KIND } from '../../src/core/kinds.ts';
 import { SqlitePeer } from '../../src/node/sqlite-peer.ts';
-import type { BusMessage } from '../../src/roles/bus/bus.ts';
 import { Mortal } from '../faults/mortal.ts';
 import { noMosquitto, useMosquitto } from '../support/brokers.ts';
-import { labelOf, Square, sentence, tell, type Visitor } from '../support/bus.ts';
+import { labelOf, Square, sentence, takeMessages, tell, type Visitor } from '../support/bus.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { numbered } from '../support/messages.ts';
 import { enterBroker, stageFor, tellOn } from '../support/mqtt-stage.ts';
@@ -60,15 +59,6 @@ test('N17: a broker whose queue overflows drops what it has acknowledged: the ou
   await sensor.bus.close();
 });
 
-async function take({ bus }: Visitor, count: number): Promise<BusMessage[]> {
-  const messages: BusMessage[] = [];
-  for await (const message of bus) {
-    messages.push(message);
-    if (messages.length === count) break;
-  }
-  return messages;
-}
-
 test('N27: a home restored from an old backup uses no key and no place twice, and what is new arrives', async (t) => {
   const directory = await temporaryDirectory(t);
   const square = new Square();
@@ -96,13 +86,13 @@ test('N27: a home restored from an old backup uses no key and no place twice, an
   const bob = await enter('bob', 'bob.db');
   const second = await enter('alice', 'alice.db', 'alice again');
   await told(second, ['message 2', 'message 3']);
-  const before = await square.elapse(take(bob, 4));
+  const before = await square.elapse(takeMessages(bob, 4));
   await second.vanish();
   stores[2]?.close();
 
   const restored = await enter('alice', 'backup.db', 'alice restored');
   await square.elapse(tell(restored, 'bob', 'plant/load', 'message 4', { until: 'delivered' }));
-  const after = await square.elapse(take(bob, 1));
+  const after = await square.elapse(takeMessages(bob, 1));
   assert.deepEqual(
     [...before, ...after].map((message) => sentence(message)),
     numbered(5).map((text) => `alice plant/load: ${text}`),

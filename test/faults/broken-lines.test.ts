@@ -44,6 +44,24 @@ test('what comes while a line is broken waits at a broker of MQTT 5.0', MOSQUITT
   );
 });
 
+test('what comes at QoS 2 while a line is broken waits too', MOSQUITTO, async (t) => {
+  const broker = await useMosquitto(t);
+  const link = await linkTo(t, broker.url);
+  const { line: reader, events } = await lineTo(t, link.url, { protocolVersion: 5 });
+  const { line: writer } = await lineTo(t, broker.url);
+  const got: number[] = [];
+  await reader.subscribe('t', 2, (publication) => void got.push(numberOf(publication)));
+  for (let round = 0; round < 3; round++) {
+    link.down();
+    link.cut('reset');
+    await events.nth('lost', round + 1);
+    for (let i = 0; i < 50; i++) await writer.publish('t', numbered(50 * round + i), { qos: 2 });
+    await writer.subscribe(`u/${round}`, 1, () => {});
+    link.up();
+    await until(() => new Set(got).size === 50 * (round + 1));
+  }
+});
+
 test('nothing is kept for a line that was closed', MOSQUITTO, async (t) => {
   const broker = await useMosquitto(t);
   const { line } = await lineTo(t, broker.url, { protocolVersion: 5, clientId: 'gone' });

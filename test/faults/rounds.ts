@@ -3,6 +3,7 @@ import { connect } from 'mqtt';
 import { bytesToHex, equalBytes } from '../../src/core/bytes.ts';
 import { type TestBroker, useMosquitto } from '../support/brokers.ts';
 import { labelOf } from '../support/bus.ts';
+import { chance } from '../support/chance.ts';
 import { runSealwire } from '../support/child.ts';
 import { Stage } from '../support/stage.ts';
 import { Mortal } from './mortal.ts';
@@ -170,13 +171,4 @@ async function restart(broker: TestBroker): Promise<void> {
 
 function after(ms: number, action: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => setTimeout(() => action().then(resolve, reject), ms));
-}
-
-/** The same numbers in [0, 1) each time. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }

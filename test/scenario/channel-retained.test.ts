@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Square } from '../support/bus.ts';
+import { chance } from '../support/chance.ts';
 import { announce, channelOf, enterChannels, refusedIn, TestRoster } from '../support/channels.ts';
 import { turn } from '../support/turns.ts';
 
@@ -9,11 +10,8 @@ const TOPICS = ['plant/a', 'plant/b', 'plant/c'];
 
 /** Repeatable choices below `bound`. */
 function chooser(seed: number): (bound: number) => number {
-  let state = seed;
-  return (bound) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * bound);
-  };
+  const random = chance(seed);
+  return (bound) => Math.floor(random() * bound);
 }
 
 /** What somebody who comes now is given of each topic, from what the broker kept. */

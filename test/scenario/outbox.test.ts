@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SqlitePeer } from '../../src/node/sqlite-peer.ts';
-import { Bus, type BusMessage } from '../../src/roles/bus/bus.ts';
-import { Square, sentence, tell, type Visitor } from '../support/bus.ts';
+import { Bus } from '../../src/roles/bus/bus.ts';
+import { useAedes } from '../support/brokers.ts';
+import { Square, sentence, takeMessages, tell, type Visitor } from '../support/bus.ts';
+import { runSealwire } from '../support/child.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { numbered } from '../support/messages.ts';
+import { stageFor } from '../support/mqtt-stage.ts';
+import { RunningCommand } from '../support/running.ts';
 import { peerOf } from '../support/session-pair.ts';
 import { turn } from '../support/turns.ts';
 
@@ -37,21 +41,12 @@ async function homes(t: TestContext) {
   return { square, enter };
 }
 
-async function take({ bus }: Visitor, count: number): Promise<BusMessage[]> {
-  const messages: BusMessage[] = [];
-  for await (const message of bus) {
-    messages.push(message);
-    if (messages.length === count) break;
-  }
-  return messages;
-}
-
 test('what was queued for a reader that is not there arrives when it comes, in order, once', async (t) => {
   const { square, enter } = await homes(t);
   const alice = await enter('alice');
   for (const text of numbered(5)) await tell(alice, 'bob', 'plant/load', text, { until: 'queued' });
   const bob = await enter('bob');
-  const messages = await square.elapse(take(bob, 5));
+  const messages = await square.elapse(takeMessages(bob, 5));
   assert.deepEqual(
     messages.map((message) => sentence(message)),
     numbered(5).map((text) => `alice plant/load: ${text}`),
@@ -69,12 +64,12 @@ test('a sender dies with messages that nobody has confirmed: its next process se
     if (published.from === 'alice') deliver(published);
   });
   for (const text of ['message 1', 'message 2']) await tell(alice, 'bob', 'plant/load', text, { until: 'queued' });
-  const first = await square.elapse(take(bob, 3));
+  const first = await square.elapse(takeMessages(bob, 3));
   await alice.crash();
   square.broker.tamper();
   const again = await enter('alice', 'alice again');
   await square.elapse(tell(again, 'bob', 'plant/load', 'message 3', { until: 'delivered' }));
-  const rest = await square.elapse(take(bob, 1));
+  const rest = await square.elapse(takeMessages(bob, 1));
   assert.deepEqual(
     [...first, ...rest].map((message) => sentence(message)),
     numbered(4).map((text) => `alice plant/load: ${text}`),
@@ -86,13 +81,13 @@ test('what the application did not acknowledge comes again after a restart, mark
   const alice = await enter('alice');
   const bob = await enter('bob');
   for (const text of numbered(3)) await square.elapse(tell(alice, 'bob', 'plant/load', text, { until: 'delivered' }));
-  const [first, , third] = await square.elapse(take(bob, 3));
+  const [first, , third] = await square.elapse(takeMessages(bob, 3));
   assert.ok(first && third);
   await Promise.all([first.ack(), third.ack(), third.ack()]);
   await bob.crash();
   const again = await enter('bob', 'bob again');
   await square.elapse(tell(alice, 'bob', 'plant/load', 'message 3', { until: 'delivered' }));
-  const messages = await square.elapse(take(again, 2));
+  const messages = await square.elapse(takeMessages(again, 2));
   assert.deepEqual(
     messages.map((message) => [sentence(message), message.redelivered, message.n]),
     [
@@ -110,7 +105,7 @@ test('a reader that does not answer: who waited is told, and the message is take
   });
   const bob = await enter('bob');
   await square.elapse(tell(alice, 'bob', 'plant/load', 'message 1', { until: 'delivered' }));
-  assert.deepEqual((await square.elapse(take(bob, 1))).map(sentence), ['alice plant/load: message 1']);
+  assert.deepEqual((await square.elapse(takeMessages(bob, 1))).map(sentence), ['alice plant/load: message 1']);
 });
 
 test('what expires while it waits is not delivered, and holds up nothing', async (t) => {
@@ -121,18 +116,33 @@ test('what expires while it waits is not delivered, and holds up nothing', async
   await tell(alice, 'bob', 'plant/load', 'message 1', { until: 'queued' });
   await square.wait(6000);
   const bob = await enter('bob');
-  assert.deepEqual((await square.elapse(take(bob, 1))).map(sentence), ['alice plant/load: message 1']);
+  assert.deepEqual((await square.elapse(takeMessages(bob, 1))).map(sentence), ['alice plant/load: message 1']);
   assert.ok(bob.events.some(({ type }) => type === 'expired'));
 });
 
-test('two processes on one home: the second one is refused', async (t) => {
-  const directory = await temporaryDirectory(t);
-  const path = join(directory, 'peer.db');
-  using first = new SqlitePeer(path);
-  assert.throws(() => new SqlitePeer(path), { code: 'home-in-use' });
-  first.close();
-  new SqlitePeer(path).close();
-  await turn();
+test('a second command of one home at a broker is refused in a sentence, and what a killed one had queued goes out', async (t) => {
+  const broker = await useAedes(t);
+  const stage = await stageFor(t, ['sensor', 'operator']);
+  const at = (name: string, ...args: string[]) => ['--home', stage.member(name).home, ...args, '--broker', broker.url];
+  const queued = await runSealwire(
+    at('sensor', 'pub', 'plant/load', 'queued', '--to', 'operator', '--until', 'queued'),
+  );
+  assert.equal(queued.code, 0, queued.stderr);
+  await using reader = new RunningCommand(at('operator', 'sub', '#'));
+  await reader.note();
+  const second = await runSealwire(at('operator', 'pub', 'plant/load', 'x', '--to', 'sensor'));
+  assert.match(second.stderr, /Another process of this home is running.*\[home-in-use\]/s);
+  assert.equal(second.stdout, '');
+  const sent = await runSealwire(at('sensor', 'pub', 'plant/load', 'after it', '--to', 'operator'));
+  assert.equal(sent.code, 0, sent.stderr);
+  assert.deepEqual(
+    [await reader.line(), await reader.line()],
+    ['plant/load sensor: queued', 'plant/load sensor: after it'],
+  );
+  // It is killed, and so has let go of its home.
+  await reader[Symbol.asyncDispose]();
+  const freed = await runSealwire(at('operator', 'pub', 'plant/load', 'x', '--to', 'sensor', '--until', 'queued'));
+  assert.equal(freed.code, 0, freed.stderr);
 });
 
 test('a bus that cannot be opened leaves nothing behind that goes on trying', async (t) => {

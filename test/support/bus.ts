@@ -143,6 +143,16 @@ export async function overhear({ bus }: Listener, count: number): Promise<string
   return sentences;
 }
 
+/** The next `count` messages themselves. */
+export async function takeMessages({ bus }: Listener, count: number): Promise<BusMessage[]> {
+  const messages: BusMessage[] = [];
+  for await (const message of bus) {
+    messages.push(message);
+    if (messages.length === count) break;
+  }
+  return messages;
+}
+
 /** Everything that is still to come, until the bus is closed. */
 export async function overhearAll({ bus }: Listener): Promise<string[]> {
   const sentences: string[] = [];

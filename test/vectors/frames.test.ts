@@ -18,6 +18,7 @@ import { type FrameVector, type FrameVectors, generate, generateWith } from '../
 import { ISSUED_AT_S } from '../support/frames.ts';
 import { IMPLEMENTATIONS, type Implementation } from '../support/handshake.ts';
 import { manualClock } from '../support/manual-clock.ts';
+import { SILENT } from '../support/silent-handlers.ts';
 
 const file = new URL('../../vectors/3-frames.json', import.meta.url);
 const vectors = JSON.parse(readFileSync(file, 'utf8')) as FrameVectors;
@@ -55,15 +56,7 @@ function recipient({ crypto, verifier }: Implementation): {
     control: null,
     onEvent: (event: SessionEvent) => void events.push(event),
   };
-  const handlers = {
-    onDeliveryReceipt: () => {},
-    onControl: () => {},
-    onNotTaken: () => {},
-    onTaken: () => {},
-    onReplayed: () => {},
-    onEnd: () => {},
-  };
-  return { incoming: new Incoming(context, start, queue, handlers), events, queue };
+  return { incoming: new Incoming(context, start, queue, SILENT), events, queue };
 }
 
 function named(name: string): FrameVector {

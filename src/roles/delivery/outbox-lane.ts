@@ -3,7 +3,7 @@ import { isSealwireError, SealwireError } from '../../core/errors.ts';
 import { encodeMessage, readBody } from '../../core/frame/body.ts';
 import type { LoggedLabel } from '../../core/ledger/submission.ts';
 import type { Clock } from '../../core/ports.ts';
-import { Pauses } from '../mqtt/pauses.ts';
+import { Pauses } from '../pauses.ts';
 import type { Sent, StoredUntil } from '../send-queue.ts';
 import type { Session } from '../session.ts';
 import { Gathered } from './gathered.ts';

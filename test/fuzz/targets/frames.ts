@@ -27,6 +27,7 @@ import { AsyncQueue } from '../../../src/roles/queue.ts';
 import { SESSION_TUNING, type SessionContext } from '../../../src/roles/session-context.ts';
 import { START } from '../../support/frames.ts';
 import { NOW_MS } from '../../support/identities.ts';
+import { SILENT } from '../../support/silent-handlers.ts';
 import { joinParts, partsIn } from '../mutate/cbor.ts';
 import { codec, onlyGenuine, type Target, Unsound } from '../target.ts';
 import { type Someone, someone } from './people.ts';
@@ -128,8 +129,8 @@ async function hear({ sender, reader }: Scene, verify: SessionContext['verifier'
     taken += 1;
   };
   const handlers: IncomingHandlers = {
-    ...{ onDeliveryReceipt: take, onControl: take, onNotTaken: () => {}, onTaken: take },
-    ...{ onReplayed: () => {}, onEnd: () => {} },
+    ...SILENT,
+    ...{ onDeliveryReceipt: take, onControl: take, onTaken: take },
   };
   const context: SessionContext = {
     ...{ crypto: nodeCrypto, hasher: new TreeHasher(nodeCrypto), clock: stillClock, ownId: reader.id },
