@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test';
 import { connect } from 'mqtt';
 import { bytesToHex, equalBytes } from '../../src/core/bytes.ts';
+import { Random } from '../fuzz/random.ts';
 import { type TestBroker, useMosquitto } from '../support/brokers.ts';
 import { labelOf } from '../support/bus.ts';
-import { chance } from '../support/chance.ts';
 import { runSealwire } from '../support/child.ts';
 import { Stage } from '../support/stage.ts';
 import { Mortal } from './mortal.ts';
@@ -115,7 +115,7 @@ class Account {
  */
 export async function runRounds(context: Ends, options: RoundsOptions): Promise<Outcome> {
   const { rounds, seed, onRound = () => {} } = options;
-  const random = chance(seed);
+  const random = new Random(seed);
   const stage = await Stage.open();
   context.after(() => stage[Symbol.asyncDispose]());
   const broker = await useMosquitto(context as TestContext, { queuedMessagesMax: 1000 });
@@ -140,9 +140,9 @@ export async function runRounds(context: Ends, options: RoundsOptions): Promise<
   };
   for (let round = 0; round < rounds; round++) {
     await Promise.all([sender.ready, reader.ready, notary.ready]);
-    const victim = VICTIMS[Math.floor(random() * VICTIMS.length)] ?? 'sender';
-    const killed = after(random() * KILL_WITHIN_MS, kill[victim]);
-    sender.say(`${round * MESSAGES_MAX} ${1 + Math.floor(random() * MESSAGES_MAX)}`);
+    const victim = VICTIMS[random.below(VICTIMS.length)] ?? 'sender';
+    const killed = after(random.below(KILL_WITHIN_MS), kill[victim]);
+    sender.say(`${round * MESSAGES_MAX} ${1 + random.below(MESSAGES_MAX)}`);
     await killed;
     await sender.ready;
     await account.settle(PATIENCE_MS);
