@@ -179,9 +179,8 @@ export class OutboxLane {
     void session.over.then(() => this.#signal());
     while (!this.#stopped && !this.idle && !session.closing && isCurrent(session)) {
       const change = this.#change.promise;
-      const entry = this.#next();
-      if (entry) await this.#send(session, entry);
-      else await change;
+      const hasSent = await this.#sendWaiting(session);
+      if (!hasSent) await change;
     }
     this.#sending = false;
     // It was left for another one that is there already: nothing is to be waited for.
@@ -189,6 +188,16 @@ export class OutboxLane {
     // What it may still have confirmed goes into the next one all the same: the reader knows what it has.
     if (!this.#stopped) for (const entry of [...this.#outstanding]) this.#putBack(entry);
     this.#signal();
+  }
+
+  /** Everything that may leave now; false where that is nothing. */
+  async #sendWaiting(session: Session): Promise<boolean> {
+    let hasSent = false;
+    for (let entry = this.#next(); entry; entry = session.closing || this.#stopped ? undefined : this.#next()) {
+      await this.#send(session, entry);
+      hasSent = true;
+    }
+    return hasSent;
   }
 
   /** The entry that may leave now; undefined where something has to be confirmed before. */
